@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: ISC
+# pipevm: microVMs for shell pipelines. `make help` says what there is to make.
+
+VERSION := 0.1
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+
+# Debian packages: what building, running and testing need. The one list.
+PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
+	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
+	util-linux iproute2 clang libclang-rt-14-dev perl
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
+CFLAGS ?= -O2 -g
+BASE := -std=gnu11 -D_GNU_SOURCE -DPIPEVM_VERSION='"$(VERSION)"' $(WARN) -fno-common -MMD -MP
+HARDEN := -fstack-protector-strong -fPIE
+INCLUDES := -Ilib/common
+
+# Another BUILD, BIN and CFLAGS keep a sanitized build beside this one: see `asan`.
+BUILD ?= .build
+BIN ?= bin
+
+COMMON := $(wildcard lib/common/*.c)
+BOOT := $(filter-out vm-boot/vm-ctl.c,$(wildcard vm-boot/*.c)) \
+	$(wildcard vm-boot/virtio/*.c vm-boot/engine/*/*.c vm-boot/engine/kvm/x86/*.c)
+CONSOLE := $(wildcard vm-console/*.c)
+AGENT := $(wildcard vm-agent/*.c)
+SCRIPTS := vm-image vm-ls vm-check
+BUILT := vm-boot vm-ctl vm-console vm-agent
+
+$(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
+$(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
+	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-agent
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say := @echo
+
+objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB := $(BUILD)/libcommon.a
+BOOT_LIB := $(BUILD)/libboot.a
+CONSOLE_LIB := $(BUILD)/libconsole.a
+
+all: $(addprefix $(BIN)/,$(BUILT)) ## build the programs into bin/
+
+$(BUILD)/%.o: %.c Makefile
+	$(say) "  CC    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(HARDEN) $(CFLAGS) $(INCLUDES) -c $< -o $@
+
+$(LIB): $(call objs,$(COMMON))
+$(BOOT_LIB): $(call objs,$(filter-out vm-boot/main.c,$(BOOT)))
+$(CONSOLE_LIB): $(call objs,$(filter-out vm-console/main.c,$(CONSOLE)))
+$(LIB) $(BOOT_LIB) $(CONSOLE_LIB):
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+link = $(say) "  LINK  $@" && mkdir -p $(@D)
+link += && $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(filter %.o %.a,$^) -pthread -o $@
+
+$(BIN)/vm-boot: $(call objs,vm-boot/main.c) $(BOOT_LIB) $(LIB)
+	$(link)
+$(BIN)/vm-ctl: $(call objs,vm-boot/vm-ctl.c) $(LIB)
+	$(link)
+$(BIN)/vm-console: $(call objs,vm-console/main.c) $(CONSOLE_LIB) $(LIB)
+	$(link)
+
+# It runs in the guest: static, small, never sanitized.
+$(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
+	$(say) "  AGENT $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -ffunction-sections -fdata-sections -fno-pie $(INCLUDES) \
+		-static -s -Wl,--gc-sections $(AGENT) -o $@
+
+# Unit tests, t/unit/NAME_test.c, and test tools, any other t/unit/*.c.
+UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
+	$(link)
+unit: $(UNIT)
+
+# Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer.
+FUZZERS := $(patsubst t/fuzz/%.c,.build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))
+FUZZ_SECONDS ?= 60
+.build/fuzz/%: t/fuzz/%.c $(COMMON) $(BOOT) $(CONSOLE) Makefile
+	$(say) "  FUZZ  $@"
+	@mkdir -p $(@D)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -DPIPEVM_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -Ilib/common -It/unit -Ivm-boot -Ivm-boot/virtio \
+		-Ivm-boot/engine -Ivm-boot/engine/kvm -iquote vm-console $< \
+		$(filter-out %/main.c,$(COMMON) $(BOOT) $(CONSOLE)) -pthread -o $@
+fuzzers: $(FUZZERS)
+fuzz: fuzzers ## run every fuzz entry FUZZ_SECONDS (60)
+	t/check --fuzz $(FUZZ_SECONDS)
+
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan: ## build everything with ASan and UBSan into .build/asan
+	@$(MAKE) --no-print-directory BUILD=.build/asan BIN=.build/asan/bin CFLAGS="$(SANITIZE)" all unit
+
+clang: ## see that clang is content, too
+	@$(MAKE) --no-print-directory CC=clang BUILD=.build/clang BIN=.build/clang/bin CFLAGS="-O2 -Werror" all unit
+
+deps: ## install the Debian packages that are missing (root or sudo)
+	@t/deps $(PACKAGES)
+
+check: deps ## build, and run every test; ends with `N passed, N failed, N skipped`
+	@$(MAKE) --no-print-directory all unit fuzzers asan
+	@t/check
+
+soak: deps ## the same tests with larger numbers, and long fuzz runs
+	@$(MAKE) --no-print-directory all unit fuzzers asan
+	@t/check --soak
+
+demo: deps ## set everything up and boot a guest: a shell, or its uname without a terminal
+	@$(MAKE) --no-print-directory all
+	@t/demo
+
+lab: deps ## a shell in the machine where KVM works
+	@$(MAKE) --no-print-directory all
+	@t/lab/run -t bash
+
+bench: deps ## boot time and memory against QEMU, paired
+	@$(MAKE) --no-print-directory all
+	@t/bench/run
+
+lint: ## shellcheck, mandoc, compiler warnings as errors
+	@t/lint
+
+MANPAGES = $(wildcard man/*.[1-9])
+install: all ## install under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
+	install $(addprefix $(BIN)/,$(BUILT)) $(addprefix bin/,$(SCRIPTS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 lib/common/image/*.sh $(DESTDIR)$(PREFIX)/share/pipevm/image
+	install -m 644 lib/common/image/etc/* $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
+	install -D -m 644 lib/common/completion/pipevm.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
+	for p in vm-ctl vm-console vm-image vm-ls vm-check; do \
+		ln -sf vm-boot $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
+	for m in $(MANPAGES); do install -D -m 644 $$m \
+		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+uninstall: ## take away what install put there
+	for p in $(BUILT) $(SCRIPTS); do rm -f $(DESTDIR)$(PREFIX)/bin/$$p \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
+	for m in $(MANPAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	rm -rf $(DESTDIR)$(PREFIX)/share/pipevm
+
+clean: ## remove what was built
+	rm -rf .build $(addprefix bin/,$(BUILT))
+
+help: ## this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | sort | while IFS="	" read -r t h; do \
+		printf '  %-10s %s\n' "$$t" "$$h"; done
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all unit fuzzers fuzz asan clang deps check soak demo lab bench lint install uninstall clean help
+.SECONDARY:

@@ -1,0 +1,214 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# vm-image: images are the same for the same inputs, whole or absent, and bootable.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	PATH=$(realpath "$BATS_TEST_DIRNAME/../bin"):$PATH
+	printf '#!/bin/sh\nexec sh\n' >"$BATS_FILE_TMPDIR/agent"
+	KERNEL=$(vm-image kernel) || skip 'no kernel package: vm-image kernel failed'
+	export PATH KERNEL VM_AGENT=$BATS_FILE_TMPDIR/agent VM_IMAGE_DIR=$BATS_FILE_TMPDIR/images
+	vm-image build >"$BATS_FILE_TMPDIR/path"
+}
+
+setup() {
+	image=$(cat "$BATS_FILE_TMPDIR/path")
+	BZIMAGE=$(echo "$KERNEL"/boot/vmlinuz-*)
+}
+
+teardown() {
+	[ -z "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
+}
+
+# an image directory of this test alone
+own_dir() {
+	export VM_IMAGE_DIR=$BATS_TEST_TMPDIR/images
+}
+
+@test "an image has the kernel twice, an initrd and a description" {
+	[ "$image" = "$(vm-image path default)" ]
+	cmp "$BZIMAGE" "$image/bzImage"
+	[ "$(head -c 4 "$image/vmlinux" | od -An -tx1 | tr -d ' ')" = 7f454c46 ]
+	grep -qx version=1 "$image/image"
+	grep -qx "kernel=${BZIMAGE##*/vmlinuz-}" "$image/image"
+	grep -qx console=hvc0 "$image/image"
+	grep -qx "hash=${image##*/}" "$image/image"
+	grep -qx "initrd_bytes=$(stat -c %s "$image/initrd")" "$image/image"
+	[ $(($(stat -c %s "$image/initrd") % 4)) -eq 0 ]
+}
+
+@test "cpio reads the initrd, with device nodes, links and modes" {
+	cpio -tv --quiet <"$image/initrd" >"$BATS_TEST_TMPDIR/list"
+	grep -q '^crw-------.* root .* 5, *1 .* dev/console$' "$BATS_TEST_TMPDIR/list"
+	grep -q '^crw-rw-rw-.* root .* 1, *3 .* dev/null$' "$BATS_TEST_TMPDIR/list"
+	grep -q '^drwxrwxrwt.* tmp$' "$BATS_TEST_TMPDIR/list"
+	grep -q ' init -> sbin/vm-agent$' "$BATS_TEST_TMPDIR/list"
+	grep -q ' bin/sh -> busybox$' "$BATS_TEST_TMPDIR/list"
+	cd "$BATS_TEST_TMPDIR"
+	cpio -id --quiet sbin/vm-agent etc/passwd 'bin/busybox' <"$image/initrd"
+	cmp sbin/vm-agent "$VM_AGENT"
+	grep -q '^user:x:1000:' etc/passwd
+	bin/busybox true
+}
+
+@test "modules are listed in load order and are all there" {
+	cd "$BATS_TEST_TMPDIR"
+	cpio -id --quiet 'lib/*' etc/vm-agent/modules <"$image/initrd"
+	sed 's,.*/,,; s/\.ko$//' etc/vm-agent/modules >names
+	[ "$(head -n 6 names | tr '\n' ' ')" = \
+		'virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_console ' ]
+	while read -r path; do
+		[ -s ".$path" ]
+		deps=$(sed -n "s,^${path#/lib/modules/*/}: *,,p" "$KERNEL"/lib/modules/*/modules.dep)
+		for dep in $deps; do
+			sed "\\,^$path\$,q" etc/vm-agent/modules | grep -q "/$dep\$"
+		done
+	done <etc/vm-agent/modules
+	[ "$(find lib -name '*.ko' | wc -l)" -eq "$(wc -l <etc/vm-agent/modules)" ]
+	for name in virtio_net vmw_vsock_virtio_transport virtiofs overlay pvpanic-pci; do grep -qx "$name" names; done
+}
+
+@test "a second build changes nothing and is silent in a pipe" {
+	before=$(stat -c '%i %Y' "$image" "$image"/*)
+	vm-image build >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = "$image" ]
+	[ ! -s "$BATS_TEST_TMPDIR/err" ]
+	[ "$(stat -c '%i %Y' "$image" "$image"/*)" = "$before" ]
+	run --separate-stderr vm-image build -v
+	[[ $stderr == *'up to date'* ]]
+}
+
+@test "the same inputs give the same bytes elsewhere, another agent another hash" {
+	own_dir
+	(umask 077 && vm-image build) >"$BATS_TEST_TMPDIR/path"
+	cmp "$(cat "$BATS_TEST_TMPDIR/path")/initrd" "$image/initrd"
+	[ "$(basename "$(cat "$BATS_TEST_TMPDIR/path")")" = "${image##*/}" ]
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/agent"
+	[ "$(VM_AGENT=$BATS_TEST_TMPDIR/agent vm-image build)" != "$(cat "$BATS_TEST_TMPDIR/path")" ]
+}
+
+@test "an ordinary user builds the same image" {
+	[ "$(id -u)" -eq 0 ] || skip 'is an ordinary user'
+	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
+	mkdir -p "$home/.cache/pipevm/kernels"
+	cp -r "$KERNEL" "$home/.cache/pipevm/kernels/"
+	basename "$KERNEL" >"$home/.cache/pipevm/kernels/.newest"
+	cp "$VM_AGENT" "$home/agent"
+	chown -R 65534:65534 "$home"
+	run setpriv --reuid=65534 --regid=65534 --clear-groups env -u VM_IMAGE_DIR -u XDG_CACHE_HOME -u XDG_DATA_HOME \
+		HOME="$home" VM_AGENT="$home/agent" vm-image build
+	[ ! -f "$output/initrd" ] || cmp "$output/initrd" "$image/initrd"
+	rm -rf "$home"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$home/.local/share/pipevm/images/.store/${image##*/}" ]
+}
+
+@test "builds at the same time both succeed" {
+	own_dir
+	vm-image build >"$BATS_TEST_TMPDIR/a" 3>&- & a=$!
+	vm-image build >"$BATS_TEST_TMPDIR/b" 3>&- & b=$!
+	wait $a
+	wait $b
+	cmp "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+	[ "$(ls "$VM_IMAGE_DIR/.store")" = "${image##*/}" ]
+}
+
+# start a build that stops in its middle, in a busybox that waits on a pipe; sets $pid
+stopped_build() {
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	printf '#!/bin/sh\necho here >"%s"\nexec cat "%s"\n' "$BATS_TEST_TMPDIR/pipe" "$BATS_TEST_TMPDIR/pipe" \
+		>"$BATS_TEST_TMPDIR/busybox"
+	chmod +x "$BATS_TEST_TMPDIR/busybox"
+	VM_BUSYBOX=$BATS_TEST_TMPDIR/busybox vm-image build >"$BATS_TEST_TMPDIR/out" 3>&- & pid=$!
+	read -r _ <"$BATS_TEST_TMPDIR/pipe"
+}
+
+@test "a killed build leaves no image, and gc removes what it left" {
+	own_dir
+	stopped_build
+	kill -KILL $pid
+	wait $pid || [ $? -eq 137 ]
+	: >"$BATS_TEST_TMPDIR/pipe"
+	[ -n "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
+	[ -z "$(ls "$VM_IMAGE_DIR/.store")$(vm-image ls)" ]
+	vm-image gc
+	[ -z "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
+}
+
+@test "a terminated build cleans up by itself" {
+	own_dir
+	stopped_build
+	kill -TERM $pid
+	: >"$BATS_TEST_TMPDIR/pipe"
+	wait $pid || [ $? -eq 143 ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	[ -z "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
+}
+
+@test "ls, path and rm know names, gc removes what has none" {
+	own_dir
+	a=$(vm-image build --name=one)
+	b=$(vm-image build --name two --kernel "$image/vmlinux" 2>/dev/null)
+	[ ! -e "$b/bzImage" ] && [ -s "$b/vmlinux" ]
+	[ "$(vm-image ls | awk '{ print $1, $4 }')" = "one ${a##*/}
+two ${b##*/}" ]
+	vm-image rm two
+	run -1 vm-image path two
+	vm-image gc
+	[ "$(ls "$VM_IMAGE_DIR/.store")" = "${a##*/}" ]
+	[ "$(vm-image kernel)" = "$KERNEL" ]
+}
+
+@test "a kernel that is none, or damaged, is refused with one line and leaves nothing" {
+	own_dir
+	bad=$BATS_TEST_TMPDIR/kernel
+	head -c 5000000 "$BZIMAGE" >"$bad.short"
+	{ head -c 100000 "$BZIMAGE" && head -c 20000 /dev/zero && tail -c +120001 "$BZIMAGE"; } >"$bad.zero"
+	head -c 100000 /dev/zero >"$bad.none"
+	: >"$bad.empty"
+	for f in short zero none empty absent; do
+		run -1 vm-image build --kernel "$bad.$f"
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == "vm-image: $bad.$f: "*:* ]]
+	done
+	[ -z "$(ls "$VM_IMAGE_DIR/.store")" ]
+}
+
+@test "an agent that is absent or not static is refused" {
+	VM_AGENT=/nonexistent run -1 vm-image build
+	[ "${#lines[@]}" -eq 1 ]
+	VM_AGENT=$(realpath "$(command -v bash)") run -1 vm-image build
+	[[ $output == *'not a statically linked program'* ]]
+}
+
+@test "wrong usage is 2, help is 0" {
+	run -2 vm-image
+	run -2 vm-image frobnicate
+	run -2 vm-image build --kernel
+	run -2 vm-image build --name ../x
+	run -2 vm-image build extra
+	run -2 vm-image path
+	run -2 vm-image ls extra
+	run -0 vm-image --help
+	[[ $output == usage:* ]]
+	run -0 vm-image --version
+}
+
+@test "the image boots: the agent runs, modules load, devices are there" {
+	command -v qemu-system-x86_64 >/dev/null || skip 'no qemu-system-x86_64'
+	own_dir
+	cat >"$BATS_TEST_TMPDIR/agent" <<-'EOF'
+		#!/bin/sh
+		mount -t devtmpfs dev /dev
+		exec >/dev/ttyS0 2>&1
+		while read -r m; do insmod "$m"; done </etc/vm-agent/modules
+		[ -c /dev/hvc0 ] && [ "$(id -un)" = root ] && echo "guest is fine"
+		poweroff -f
+	EOF
+	VM_AGENT=$BATS_TEST_TMPDIR/agent vm-image build >/dev/null
+	run -0 timeout 120 qemu-system-x86_64 -nodefaults -display none -no-reboot -M q35 -accel tcg -m 256 -serial stdio \
+		-kernel "$VM_IMAGE_DIR/default/vmlinux" -initrd "$VM_IMAGE_DIR/default/initrd" -device virtio-serial-pci \
+		-chardev null,id=c -device virtconsole,chardev=c -append 'console=ttyS0 quiet panic=-1' </dev/null
+	[[ $output == *'guest is fine'* ]]
+}

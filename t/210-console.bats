@@ -1,0 +1,232 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# The console of a whole VM: every byte, both ways, whoever reads or does not; and commands run over it.
+
+bats_require_minimum_version 1.5.0
+load lib/vm-test
+
+# How much and how often: larger in `make soak`.
+REPEAT=${VM_REPEAT:-1}
+
+setup_file() {
+	vm_file
+	start con -m 256M
+}
+
+setup() {
+	vm_setup
+	export VM=con
+}
+
+teardown() {
+	no_leak con
+}
+
+teardown_file() {
+	[ -d "$VM_RUNTIME_DIR/con" ] || return 0
+	ctl -V con stop >/dev/null
+	ctl -V con wait >/dev/null
+	no_leak
+}
+
+# every byte, in the notation of printf(1) and of --send
+all_bytes() {
+	local i
+	for ((i = 0; i < 256; i++)); do printf '\\x%02x' "$i"; done
+}
+
+run_is() {
+	local want=$1 status=0
+	shift
+	con --run "$@" >out 2>err || status=$?
+	[ "$status" -eq "$want" ] || { echo "status $status, not $want: $* $(cat err)" && return 1; }
+	[ ! -s err ] || { cat err && return 1; }
+}
+
+# -- bytes --
+
+@test "10,000 numbered lines arrive once each and in order" {
+	con --send 'seq 10000; echo end-$((40 + 2))\n' --wait-for 'end-42' >out
+	tr -d '\r' <out | grep -xE '[0-9]+' >lines
+	seq 10000 | cmp - lines
+}
+
+@test "2,000 single-byte inputs all arrive" {
+	con --send 'stty raw -echo; echo go-$((40 + 2)); head -c 2000 | sha256sum; stty sane\n' --wait-for 'go-42' >/dev/null
+	for ((i = 0; i < 2000; i++)); do printf "\\x$(printf %02x $((i % 251 + 1)))"; done >bytes
+	mkfifo keys
+	timeout -s KILL 120 vm-console --no-replay <keys >out 3>&- &
+	job=$!
+	for ((i = 0; i < 2000; i++)); do head -c 1; done <bytes >keys
+	con --wait-for "$(sha256sum <bytes | cut -c 1-64)" >/dev/null
+	kill $job
+	wait $job || :
+	run_is 0 true
+}
+
+@test "all 256 byte values pass to the guest and back, in raw mode" {
+	# shellcheck disable=SC2059 # the notation is the format
+	printf "$(all_bytes)" >all
+	con --send 'stty raw -echo; echo go-$((40 + 2)); head -c 256 >/tmp/all; stty sane; echo got-$((40 + 2))\n' \
+		--wait-for 'go-42' --send "$(all_bytes)" --wait-for 'got-42' >/dev/null
+	run_is 0 'cat /tmp/all'
+	cmp all out
+	con --send 'stty raw -echo; echo begin-$((40 + 2)); cat /tmp/all /tmp/all; echo; echo end-$((40 + 2)); stty sane\n' \
+		--wait-for 'end-42' >raw
+	cat all all >twice
+	perl -0777 -ne '/begin-42\r?\n(.{512})\r?\nend-42/s or exit 1; print $1' raw | cmp - twice
+}
+
+@test "Ctrl-C kills a sleep, and the sleep is gone" {
+	con --send 'echo on-$((40 + 2)); sleep 98765\n' --wait-for 'on-42' --send '\x03' >/dev/null
+	run_is 0 'ps | grep -c "[s]leep 98765" || true'
+	[ "$(cat out)" = 0 ]
+}
+
+@test "who comes late sees what was printed" {
+	con --send 'echo late-$((6 * 7))\n' --wait-for 'late-42' >/dev/null
+	con --timeout 20 --wait-for 'late-42' >/dev/null
+}
+
+@test "several readers get the same" {
+	for i in 1 2 3; do
+		mkfifo "ready$i"
+		limit vm-console --wait-for 'all-42' >"out$i" 2>"err$i" &
+		jobs[i]=$!
+	done
+	con --send 'seq 300; echo all-$((40 + 2))\n' --wait-for 'all-42' >/dev/null
+	for i in 1 2 3; do
+		wait "${jobs[i]}"
+		[ "$(tr -d '\r' <"out$i" | grep -cxE '[0-9]+')" -ge 300 ]
+	done
+}
+
+@test "a reader that is gone in the middle, and one killed, disturb nobody" {
+	limit sh -c 'vm-console --read-only | head -c 1' >/dev/null &
+	job=$!
+	con --send 'seq 2000; echo end-$((40 + 2))\n' --wait-for 'end-42' >/dev/null
+	wait $job || :
+	mkfifo pipe
+	timeout 60 vm-console --read-only >pipe 3>&- &
+	job=$!
+	head -c 1 <pipe >/dev/null
+	kill -KILL $job
+	wait $job || :
+	run_is 0 'echo well'
+	[ "$(cat out)" = well ]
+}
+
+@test "the size of the terminal reaches the guest, at attach and when it changes" {
+	[ "$CONSOLE" = hvc0 ] || skip 'a serial port has no size: the kvm engine alone'
+	expect <<-'EOF' 3>&-
+		set timeout 60
+		set stty_init {rows 31 columns 91}
+		spawn -noecho vm-console --no-replay
+		send "\rstty size\r"
+		expect {\n31 91\r} {} timeout { exit 1 }
+		exec stty rows 40 columns 120 <$spawn_out(slave,name)
+		send "\rstty size\r"
+		expect {\n40 120\r} {} timeout { exit 2 }
+		send "\x1d"
+		expect eof {} timeout { exit 3 }
+		exit [lindex [wait] 3]
+	EOF
+}
+
+# how_long [READER]: seconds that a fresh guest takes to print much and power off
+how_long() {
+	local start
+	start speed -m 256M
+	case ${1-} in
+	reading) timeout 300 vm-console -V speed --read-only >/dev/null 2>&1 3>&- & ;;
+	stopped)
+		mkfifo stuck
+		timeout 300 vm-console -V speed --read-only >stuck 2>/dev/null 3>&- &
+		exec 9<stuck
+		;;
+	esac
+	start=$EPOCHREALTIME
+	con -V speed --send "head -c $((2000000 * REPEAT)) /dev/zero | tr '\\\\0' x; poweroff\n"
+	ctl -V speed wait >/dev/null
+	echo "$start $EPOCHREALTIME" | awk '{ printf "%d\n", ($2 - $1) * 1000 }'
+	exec 9<&-
+	wait
+}
+
+@test "a guest that prints is slowed neither by nobody nor by a reader that stopped reading" {
+	[ "$CONSOLE" = hvc0 ] || skip 'a serial port is as slow as it is: the kvm engine alone'
+	nobody=$(how_long)
+	stopped=$(how_long stopped)
+	reading=$(how_long reading)
+	echo "nobody $nobody ms, stopped $stopped, reading $reading"
+	[ "$nobody" -lt $((2 * reading + 2000)) ]
+	[ "$stopped" -lt $((2 * nobody + 2000)) ]
+}
+
+# -- commands --
+
+@test "--run: exit statuses" {
+	statuses=(0 1 2 42 126 127 128 255)
+	[ "$REPEAT" -eq 1 ] || mapfile -t statuses < <(seq 0 255)
+	for s in "${statuses[@]}"; do run_is "$s" "exit $s"; done
+}
+
+@test "--run: pipes, subshells, external commands, background jobs" {
+	run_is 0 'echo a | cat | (cat; echo b); { ls /; } | grep -c init; sleep 100 & echo c; kill $!'
+	[ "$(cat out)" = $'a\nb\n1\nc' ]
+}
+
+@test "--run: output without final newline, CR, NUL, what is no UTF-8, nothing at all" {
+	run_is 0 'printf abc'
+	printf abc | cmp - out
+	run_is 0 'printf "a\r\nb\rc\000d\377\200\033[31m"'
+	printf 'a\r\nb\rc\000d\377\200\033[31m' | cmp - out
+	run_is 0 ':'
+	[ ! -s out ]
+	run_is 3 'echo oops >&2; exit 3'
+	[ "$(cat out)" = oops ]
+}
+
+@test "--run: a command of 2,000 characters on a terminal of 20 columns" {
+	long=$(head -c 1980 /dev/zero | tr '\0' y)
+	con --send 'stty cols 20 rows 5\n' >/dev/null
+	run_is 0 "printf %s $long"
+	[ "$(cat out)" = "$long" ]
+	con --send 'stty cols 80 rows 24\n' >/dev/null
+}
+
+@test "--run: a megabyte, exactly" {
+	run_is 0 'seq 200000 | head -c 1048576'
+	seq 200000 | head -c 1048576 | cmp - out
+}
+
+@test "--run: many in a row" {
+	for ((i = 0; i < 10 * REPEAT; i++)); do
+		run_is $((i % 7)) "echo $i; exit $((i % 7))"
+		[ "$(cat out)" = "$i" ]
+	done
+}
+
+@test "--run: out of time is 124, and the console is usable afterwards" {
+	run -124 --separate-stderr con --timeout 3 --run 'echo before; sleep 1000'
+	run_is 5 'ps | grep -c "[s]leep 1000"; exit 5'
+	[ "$(cat out)" = 0 ]
+}
+
+@test "--run: four VMs at once" {
+	memory_for 1024
+	for i in 1 2 3 4; do start "many$i" -m 192M & done
+	wait
+	for i in 1 2 3 4; do
+		limit vm-console -V "many$i" --run "seq 2000; echo vm $i; exit $i" >"out$i" 2>"err$i" &
+		jobs[i]=$!
+	done
+	for i in 1 2 3 4; do
+		status=0
+		wait "${jobs[i]}" || status=$?
+		[ "$status" -eq "$i" ] || { cat "err$i" && false; }
+		{ seq 2000 && echo "vm $i"; } | cmp - "out$i"
+	done
+	for i in 1 2 3 4; do ctl -V "many$i" kill >/dev/null; done
+	for i in 1 2 3 4; do ctl -V "many$i" wait >/dev/null; done
+}

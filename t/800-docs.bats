@@ -1,0 +1,345 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# What is written: --help against the manual, the manual's examples, README, completion, vm-ls.
+#
+# In a page's EXAMPLES, displays (.Bd -literal, .Dl) whose lines start with `$ ' are commands: all of them
+# in one display are one script, in which lines that begin with a blank go on with the one before. Each is run here, in
+# a directory of its own, and must end with 0; unless a line `.\" not run: REASON' comes right before it.
+# A VM called box is there for them.
+
+bats_require_minimum_version 1.5.0
+
+TOOLS='vm-agent vm-boot vm-check vm-console vm-ctl vm-image vm-ls'
+
+setup_file() {
+	local wrapper="$BATS_FILE_TMPDIR/bin" engine
+	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	engine=${VM_ENGINE:-auto}
+	mkdir "$wrapper"
+	# Examples start VMs as people do; here they get the engine under test, and a limit.
+	cat >"$wrapper/vm-boot" <<-END
+		#!/bin/sh
+		exec "$ROOT/bin/vm-boot" --engine '$engine' --timeout 120 "\$@"
+	END
+	chmod +x "$wrapper/vm-boot"
+	export ROOT PATH="$wrapper:$ROOT/bin:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
+	unset VM
+	mkdir -m 700 "$VM_RUNTIME_DIR"
+	NO_VM=
+	vm-image path default >/dev/null 2>&1 || NO_VM='no image: vm-image build'
+	[ -z "${LAB-}" ] || [ "$engine" = kvm ] || NO_VM='no TCG within TCG'
+	command -v qemu-system-x86_64 >/dev/null || vm-boot --probe | grep -qx kvm=usable ||
+		NO_VM='neither KVM nor qemu-system-x86_64'
+	export NO_VM
+}
+
+teardown_file() {
+	local vm
+	for vm in $(vm-ls -q); do vm-ctl -V "$vm" kill || vm-ctl -V "$vm" wait; done >/dev/null 2>&1
+	vm-ctl list >/dev/null
+}
+
+setup() {
+	unset VM
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# need_box: the VM called box runs.
+need_box() {
+	[ -z "$NO_VM" ] || skip "$NO_VM"
+	case $(vm-ctl -V box status 2>/dev/null) in
+	*state=running*) return ;;
+	*state=*) vm-ctl -V box wait >/dev/null || : ;;
+	esac
+	vm-boot -d -n box >/dev/null 3>&-
+}
+
+# usage_status TOOL: its status for wrong usage.
+usage_status() {
+	case $1 in vm-boot | vm-console) echo 125 ;; *) echo 2 ;; esac
+}
+
+# page TOOL: its manual page.
+page() {
+	echo "$ROOT/man/$1".[18]
+}
+
+# help_options TOOL, page_options TOOL: the options in each, one a line, sorted.
+help_options() {
+	"$1" --help | grep -oE '(^|[[:space:],|[])--?[A-Za-z][A-Za-z-]*' | tr -d ' \t,|[' | sort -u
+}
+page_options() {
+	awk '/^\.Sh / { options = $2 == "OPTIONS" }
+		options && /^\.It Fl/ {
+			for (i = 3; i <= NF && $i != "Ar" && $i != "Cm"; i++) if ($i != "," && $i != "Fl") print "-" $i
+		}' "$(page "$1")" | tr -d , | sort -u
+}
+
+# examples PAGE DIR: write each display of commands in its EXAMPLES to DIR/NUMBER.sh; NUMBER.not is why it is not run.
+examples() {
+	awk -v dir="$2" '
+		function flush() {
+			if (script != "") {
+				n++
+				file = sprintf("%s/%02d", dir, n)
+				printf "%s", script >(file ".sh")
+				if (why != "") print why >(file ".not")
+				close(file ".sh")
+			}
+			script = why = ""
+		}
+		function take(line) {
+			gsub(/\\e/, "\\", line)
+			gsub(/\\&/, "", line)
+			gsub(/\\-/, "-", line)
+			if (line ~ /^\$ / || (script != "" && line ~ /^[ \t]/)) {
+				sub(/^\$ /, "", line)
+				script = script line "\n"
+			}
+		}
+		/^\.Sh / { inside = $2 == "EXAMPLES"; next }
+		!inside { next }
+		/^\.\\" not run: / { sub(/^\.\\" not run: /, ""); reason = $0; next }
+		/^\.Bd -literal/ { display = 1; why = reason; reason = ""; next }
+		/^\.Ed/ { display = 0; flush(); next }
+		/^\.Dl / { why = reason; reason = ""; take(substr($0, 5)); flush(); next }
+		display { take($0); next }
+		{ reason = "" }' "$1"
+}
+
+# run_examples PAGE: run those of a page that may be.
+run_examples() {
+	local script name="${1##*/}" ran=0
+	need_box
+	mkdir scripts
+	examples "$1" scripts
+	for script in scripts/*.sh; do
+		[ -e "$script" ] || skip "no commands in the examples of $name"
+		if [ -e "${script%.sh}.not" ]; then
+			echo "# $name: not run, $(cat "${script%.sh}.not"): $(head -n 1 "$script")" >&3
+			continue
+		fi
+		# An earlier one may have stopped it.
+		need_box
+		mkdir "$script.d"
+		echo "$name: $(cat "$script")"
+		(cd "$script.d" && exec timeout 60 bash -e "../../$script") </dev/null 3>&-
+		ran=$((ran + 1))
+	done
+	[ "$ran" -gt 0 ]
+}
+
+@test "every tool explains itself with --help, on stdout" {
+	for tool in $TOOLS; do
+		run -0 --separate-stderr "$tool" --help
+		echo "$tool: $output$stderr"
+		[[ $output == "usage: $tool"* ]]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "every tool knows its version" {
+	for tool in $TOOLS; do
+		run -0 --separate-stderr "$tool" --version
+		[[ $output == "$tool"*\ 0.1 ]]
+		[ "${#lines[@]}" -eq 1 ]
+		[ -z "$stderr" ]
+	done
+}
+
+@test "an unknown option is refused with the documented status, and named on stderr" {
+	for tool in $TOOLS; do
+		run "-$(usage_status "$tool")" --separate-stderr "$tool" --no-such-option </dev/null
+		echo "$tool: $output$stderr"
+		[ -z "$output" ]
+		case $tool in
+		vm-agent) [ -n "$stderr" ] ;;
+		vm-image) [[ $stderr == "$tool: --no-such-option: "* ]] ;;
+		*) [[ $stderr == "$tool: --no-such-option: unknown option (try '$tool --help')" ]] ;;
+		esac
+	done
+}
+
+@test "the manual and --help have the same options" {
+	local bad=0
+	for tool in $TOOLS; do
+		diff -u --label "$tool --help" --label "$(basename "$(page "$tool")")" \
+			<(help_options "$tool") <(page_options "$tool") || bad=1
+	done
+	[ $bad -eq 0 ]
+}
+
+@test "vm-ctl has the verbs that its page has, and no others" {
+	diff <(vm-ctl --help | sed -nE 's/^  ([a-z][a-z, -]*[a-z])( [A-Z[].*|  .*)$/\1/p' | sed 's/  .*//; s/, /\n/' | sort) \
+		<(sed -n '/^\.Sh DESC/,/^\.Sh OPT/s/^\.It Cm \([a-z-]*\).*/\1/p' "$(page vm-ctl)" | sort)
+}
+
+@test "vm-handle(7) has the verbs that a VM has, vm(7) the causes of its end" {
+	diff <(sed -n '/^static const struct verb {/,/^};/s/^\t{ "\([a-z-]*\)".*/\1/p' "$ROOT"/vm-boot/*.c | sort) \
+		<(sed -n '/^\.Ss Verbs/,/^\.Ss/s/^\.It Cm \([a-z-]*\).*/\1/p' "$ROOT/man/vm-handle.7" | sort)
+	diff <(sed -n 's/^\t\[CAUSE_[A-Z_]*\] = { "\([a-z-]*\)", \([0-9]*\) },/\1 \2/p' "$ROOT/vm-boot/vm.c" |
+			grep -v ^none | sort) \
+		<(sed -n 's/^\.It Li \([a-z-]*\) Ta \([0-9]*\) Ta.*/\1 \2/p' "$ROOT/man/vm.7" | sort)
+}
+
+@test "mandoc is content with every page" {
+	command -v mandoc >/dev/null || skip 'no mandoc'
+	mandoc -T lint -W warning "$ROOT"/man/*.[1-9]
+}
+
+@test "pages refer to pages that exist" {
+	local bad=0
+	while read -r name section; do
+		[ -e "$ROOT/man/$name.$section" ] || { grep -l "^\.Xr $name $section" "$ROOT"/man/*; bad=1; }
+	done < <(sed -nE 's/^\.Xr (vm(-[a-z]+)?) ([1-9]).*/\1 \3/p' "$ROOT"/man/*.[1-9] | sort -u)
+	[ $bad -eq 0 ]
+}
+
+@test "README speaks of what exists" {
+	local file="$ROOT/README.md" word
+	# Every block of commands is shell.
+	awk '/^```sh/ { on = 1; next } /^```/ { on = 0 } on' "$file" >blocks
+	bash -n blocks
+	for word in $(grep -ohE '\bvm-[a-z]+\b' "$file" | sort -u); do
+		[ -x "$ROOT/bin/$word" ] || [ -d "$ROOT/$word" ] || { echo "$word"; false; }
+	done
+	for word in $(sed -n 's/.*`make \([a-z]*\)`.*/\1/p; s/^make \([a-z]*\).*/\1/p' "$file"); do
+		make -C "$ROOT" -n "$word" >/dev/null
+	done
+	# Rooms of the table, and files that are pointed at.
+	for word in $(sed -n 's/^| `\([^`]*\)`.*/\1/p' "$file") $(grep -oE '`(man|lib|vm-[a-z]+)/[^`*]*`' "$file" | tr -d '`'); do
+		[ -e "$ROOT/$word" ] || { echo "$word"; false; }
+	done
+	# The options it uses are those of some tool.
+	for tool in $TOOLS; do help_options "$tool"; done | sort -u >known
+	grep -E '^ *(vm-|.*\| *vm-)' blocks | sed "s/ #.*//; s/'[^']*'//g" | grep -oE '(^| )--?[a-z][a-z-]*' | tr -d ' ' |
+		sort -u >used
+	[ -z "$(comm -23 used known)" ] || { comm -23 used known; false; }
+}
+
+@test "no text has the path of a home or of this checkout" {
+	! grep -nE "/(home|root)/[a-z]+/|$ROOT" "$ROOT/README.md" "$ROOT"/man/*.[1-9]
+}
+
+@test "the examples of vm(7)" {
+	mkdir scripts
+	examples "$ROOT/man/vm.7" scripts
+	bash -n scripts/01.sh
+	grep -q terminal scripts/01.not
+}
+
+@test "the examples of vm-boot(1)" {
+	run_examples "$ROOT/man/vm-boot.1"
+}
+
+@test "the examples of vm-ctl(1)" {
+	run_examples "$ROOT/man/vm-ctl.1"
+}
+
+@test "the examples of vm-ls(1)" {
+	run_examples "$ROOT/man/vm-ls.1"
+}
+
+@test "the examples of vm-handle(7)" {
+	run_examples "$ROOT/man/vm-handle.7"
+}
+
+@test "vm-ls shows VMs in aligned columns, as JSON, and by name" {
+	need_box
+	vm-ls >table
+	grep -E '^NAME +STATE +PID +ENGINE +CPUS +MEMORY +AGE +CONSOLE$' table
+	grep -E '^box +running +[0-9]+ +(kvm|qemu) +1 +512M +[0-9]+[sm] +(hvc0|ttyS0)$' table
+	# The second column begins at one place in all lines.
+	[ "$(sed -E 's/^([^ ]+ +).*/\1/' table | awk '{ print length }' | sort -u | wc -l)" -eq 1 ]
+	[ "$(vm-ls -q)" = box ]
+	vm-ls --json | jq -e '.[] | .name == "box" and .state == "running" and .memory == 536870912 and .booted == true'
+	kill -0 "$(vm-ls --json | jq '.[0].pid')"
+	[ "$(vm-ctl -V "$(vm-ls --json | jq -r '.[0].handle')" handle)" = "$(vm-ctl -V box handle)" ]
+}
+
+@test "vm-ls: a VM that does not answer is silent, one that ended in the background is so until asked" {
+	need_box
+	pid=$(vm-ls --json | jq '.[0].pid')
+	kill -STOP "$pid"
+	vm-ls | grep -E '^box +silent'
+	kill -CONT "$pid"
+	vm-ctl -V box kill
+	# It answers before it has gone.
+	timeout 20 tail --pid="$pid" -s 0.05 -f /dev/null
+	vm-ls | grep -E '^box +ended +-'
+	vm-ls --json | jq -e '.[0] | .state == "ended" and .cause == "killed" and .status == 125'
+	[ "$(vm-ls -q)" = box ]
+	vm-ctl -V box wait
+	[ -z "$(vm-ls)" ]
+	[ "$(vm-ls --json)" = '[]' ]
+}
+
+@test "vm-ls fails when it cannot look" {
+	mkdir -m 777 open
+	chmod 777 open
+	VM_RUNTIME_DIR=$PWD/open run -1 vm-ls
+	[ "${#lines[@]}" -eq 1 ]
+	VM_RUNTIME_DIR=$PWD/none run -0 vm-ls
+	[ -z "$output" ]
+	run -2 vm-ls operand
+	run -2 vm-ls -q --json
+}
+
+# complete WORD...: what the last one may become; = and : are words of their own, as readline has it.
+complete_words() {
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMP_WORDBREAKS=$' \t\n"'"'><=;|&(:"
+	COMPREPLY=()
+	_pipevm
+	printf '%s\n' "${COMPREPLY[@]}" | sort | tr '\n' ' '
+}
+
+@test "completion: options are those of --help" {
+	. "$ROOT/lib/common/completion/pipevm.bash"
+	for tool in vm-boot vm-check vm-console vm-ctl vm-ls; do
+		echo "$tool"
+		[ "$(complete_words "$tool" -)" = "$(help_options "$tool" | sort | tr '\n' ' ')" ]
+		complete -p "$tool"
+	done
+	[ "$(complete_words vm-boot --eng)" = '--engine ' ]
+	[ "$(complete_words "$ROOT/bin/vm-ls" --j)" = '--json ' ]
+	[[ $(complete_words vm-image build --n) == '--name ' ]]
+	[ "$(complete_words vm-console --timeout 5 --wa)" = '--wait-for ' ]
+	[ "$(complete_words no-such-tool -)" = ' ' ]
+}
+
+@test "completion: verbs, engines, images, files and programs" {
+	. "$ROOT/lib/common/completion/pipevm.bash"
+	[ "$(complete_words vm-ctl '')" = 'console-size handle kill list pause ready resume status stop wait ' ]
+	[ "$(complete_words vm-ctl -V box st)" = 'status stop ' ]
+	[ "$(complete_words vm-ctl stop '')" = ' ' ]
+	[ "$(complete_words vm-boot --engine '')" = 'auto kvm qemu qemu:kvm ' ]
+	[ "$(complete_words vm-boot --engine = k)" = 'kvm ' ]
+	[ "$(complete_words vm-boot --engine = qemu : k)" = 'kvm ' ]
+	[ "$(complete_words vm-image '')" = 'build gc kernel ls path rm ' ]
+	touch kernel-1 kernel-2
+	[ "$(complete_words vm-boot -k ker)" = 'kernel-1 kernel-2 ' ]
+	[ "$(complete_words vm-boot --initrd = kernel-1)" = 'kernel-1 ' ]
+	[ "$(complete_words vm-image build --kernel pack)" = 'package ' ]
+	[ "$(complete_words vm-boot -c '')" = ' ' ]
+	[[ $(complete_words vm-boot -d --with vm-conso) == *'vm-console '* ]]
+	[ "$(complete_words vm-boot --with vm-console ker)" = 'kernel-1 kernel-2 ' ]
+	mkdir -p images/mine
+	touch images/mine/image
+	VM_IMAGE_DIR=$PWD/images
+	export VM_IMAGE_DIR
+	[ "$(complete_words vm-boot --image m)" = 'mine ' ]
+	[ "$(complete_words vm-image path '')" = 'mine ' ]
+}
+
+@test "completion: names of VMs" {
+	. "$ROOT/lib/common/completion/pipevm.bash"
+	# As one that ended in the background leaves it.
+	export VM_RUNTIME_DIR=$PWD/rt
+	mkdir -m 700 rt rt/gone
+	echo 'stopped 0' >rt/gone/exit
+	[ "$(complete_words vm-ctl -V '')" = 'gone ' ]
+	[ "$(complete_words vm-ctl --vm = g)" = 'gone ' ]
+	[ "$(complete_words vm-console -V g)" = 'gone ' ]
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* session.h - the main process, and every orphan. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct session {
+	pid_t pid;		/* the main process, leader of its group; 0: none (any more) */
+	bool ended;
+	int status;		/* of waitpid(2), once ended */
+};
+
+int session_start(struct session *s, int console);
+bool session_reap(struct session *s);
+
+#endif

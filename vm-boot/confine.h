@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/* confine.h - what the machine keeps of the host once it is set up. */
+#ifndef CONFINE_H
+#define CONFINE_H
+
+struct vm;
+struct vm_config;
+
+int confine_early(const struct vm_config *c, int report);
+int confine(struct vm *vm);
+int confine_calls(void);
+
+#endif

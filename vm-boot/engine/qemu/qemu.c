@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: ISC
+/*
+ * qemu.c - the qemu engine: a PC that qemu-system-x86_64 runs, by TCG or by its own KVM.
+ *
+ *	monitor		qmp.c		commands, events
+ *	console, log	qport.c		the guest's terminal ports
+ *	stderr		qerr.c		complaints
+ *	pidfd		here		its end
+ *
+ * The guest's end is the child's end. The monitor says beforehand why (SHUTDOWN, GUEST_PANICKED),
+ * or the exit status does (exitport.h), and what nobody announced is a failure of the machine:
+ *
+ *	STOPPED --cont--> RUNS --event--> ENDING --the child ends, or is killed for being slow--> GONE
+ *	                  RUNS --the child ends--> GONE
+ *
+ * QEMU is left to end by itself once it said that it will, so that what it holds for the guest's
+ * disks is written. vm_ended() is called when it is gone, from the loop and from nowhere else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "args.h"
+#include "engine.h"
+#include "exitport.h"
+#include "hub.h"
+#include "json.h"
+#include "log.h"
+#include "loop.h"
+#include "port.h"
+#include "qerr.h"
+#include "qlisten.h"
+#include "qmp.h"
+#include "qport.h"
+#include "spawn.h"
+#include "util.h"
+#include "vm.h"
+
+enum {
+	GREET_MSEC = 20000,     /* a host under load starts QEMU slowly */
+	COMMAND_MSEC = 5000,
+	ENDING_MSEC = 5000,
+	KILL_MSEC = 10000,
+};
+
+/*
+ * QEMU's virtconsole drops what its other end does not take at once, and a guest writes 16 bytes at
+ * a time: of those a socket holds 4 KiB, a pipe its whole length.
+ */
+enum { LOG_PIPE = 1 << 20 };
+
+enum qemu_state { QEMU_STOPPED, QEMU_RUNS, QEMU_ENDING, QEMU_GONE };
+
+struct qemu {
+	struct vm *vm;
+	enum qemu_state state;
+	enum vm_cause cause;            /* ENDING: why */
+	struct spawned child;
+	int child_id;
+	int ending_timer;
+	struct qmp *qmp;
+	int qmp_id;
+	struct qport *console, *log;
+	struct qerr err;
+	struct qlisten listen;
+};
+
+/* -- the end -- */
+
+/* QEMU will end, or must: for this reason, unless another was told before. */
+static void ending(struct qemu *q, enum vm_cause cause)
+{
+	if (q->state == QEMU_ENDING || q->state == QEMU_GONE)
+		return;
+	q->state = QEMU_ENDING;
+	q->cause = cause;
+	loop_timer_set(q->vm->loop, q->ending_timer, ENDING_MSEC);
+}
+
+static void distrust(struct qemu *q, int err)
+{
+	if (q->state == QEMU_RUNS)
+		warn("qemu: its monitor cannot be followed: %s", errstr(err));
+	ending(q, CAUSE_FAILED);
+	spawn_kill(&q->child, SIGKILL);
+}
+
+static void on_slow_ending(void *arg, uint32_t events)
+{
+	struct qemu *q = arg;
+
+	(void)events;
+	debug("qemu: does not end by itself");
+	spawn_kill(&q->child, SIGKILL);
+}
+
+static void on_shutdown(struct qemu *q, const char *line, size_t len)
+{
+	char reason[32];
+
+	if (json_get(line, len, "data.reason", reason, sizeof(reason)) != JSON_STRING)
+		strcpy(reason, "no reason given");
+	if (!strcmp(reason, "guest-shutdown")) {
+		ending(q, CAUSE_POWEROFF);
+	} else if (!strcmp(reason, "guest-reset")) {
+		ending(q, CAUSE_RESET);
+	} else if (!strcmp(reason, "guest-panic")) {
+		ending(q, CAUSE_PANIC);
+	} else {
+		warn("qemu: was ended from outside (%s)", reason);
+		ending(q, CAUSE_FAILED);
+	}
+}
+
+static void on_event(void *arg, const char *name, const char *line, size_t len)
+{
+	struct qemu *q = arg;
+
+	debug("qemu: %s", name);
+	if (!strcmp(name, "SHUTDOWN"))
+		on_shutdown(q, line, len);
+	else if (!strcmp(name, "GUEST_PANICKED"))
+		ending(q, CAUSE_PANIC);
+}
+
+static void on_reply(void *arg, unsigned int id, const char *line, size_t len)
+{
+	struct qemu *q = arg;
+
+	qlisten_reply(&q->listen, id, line, len);
+}
+
+/* -- the child -- */
+
+static void on_qmp(void *arg, uint32_t events)
+{
+	struct qemu *q = arg;
+	int err = qmp_read(q->qmp);
+
+	(void)events;
+	if (!err || err == -EAGAIN)
+		return;
+	loop_del(q->vm->loop, &q->qmp_id);
+	/* The end of the connection is QEMU's end, which the child's descriptor is to show. */
+	if (err == -EPIPE)
+		loop_timer_set(q->vm->loop, q->ending_timer, ENDING_MSEC);
+	else
+		distrust(q, err);
+}
+
+/* Take what the dead child left; wait for it if it is about to die. @status: as spawn_reap(). */
+static int bury(struct qemu *q, int *status)
+{
+	struct loop *loop = q->vm->loop;
+	int err;
+
+	loop_del(loop, &q->child_id);
+	err = spawn_reap(&q->child, KILL_MSEC, status);
+	q->state = QEMU_GONE;
+	loop_timer_set(loop, q->ending_timer, 0);
+	qlisten_stop(&q->listen);
+	qerr_finish(&q->err);
+	loop_del(loop, &q->qmp_id);
+	return err;
+}
+
+static void on_child(void *arg, uint32_t events)
+{
+	struct qemu *q = arg;
+	enum vm_cause cause;
+	bool told;
+	int status;
+
+	(void)events;
+	while (qmp_read(q->qmp) == 0)
+		continue;
+	told = q->state == QEMU_ENDING;
+	cause = q->cause;
+	if (bury(q, &status)) {
+		status = -1;
+		warn("qemu: its exit status is lost");
+	}
+	if (!told && status == EXITPORT_QEMU_STATUS(EXITPORT_REBOOT)) {
+		cause = CAUSE_REBOOT;
+	} else if (!told) {
+		cause = CAUSE_FAILED;
+		if (status >= 128)
+			warn("qemu: was killed by signal %d", status - 128);
+		else
+			warn("qemu: ended by itself with status %d", status);
+	}
+	vm_ended(q->vm, cause);
+}
+
+/* -- set-up -- */
+
+struct ends {
+	int monitor[2], console[2], log[2], err[2];
+};
+
+static int make_ends(struct ends *e, bool log)
+{
+	const int type = SOCK_STREAM | SOCK_CLOEXEC;
+
+	if (socketpair(AF_UNIX, type, 0, e->monitor) < 0 ||
+	    socketpair(AF_UNIX, type, 0, e->console) < 0 ||
+	    (log && pipe2(e->log, O_CLOEXEC) < 0) ||
+	    pipe2(e->err, O_CLOEXEC) < 0 || fcntl(e->err[0], F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	if (log && fcntl(e->log[1], F_SETPIPE_SZ, LOG_PIPE) < 0)
+		debug("log: a small pipe has to do: %s", errstr(errno));
+	return 0;
+}
+
+static void close_ends(struct ends *e)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		cleanup_fd(&e->monitor[i]);
+		cleanup_fd(&e->console[i]);
+		cleanup_fd(&e->log[i]);
+		cleanup_fd(&e->err[i]);
+	}
+}
+
+static int start_child(struct qemu *q, const struct ends *e, char *err, size_t errsize)
+{
+	const struct vm_config *cfg = &q->vm->cfg;
+	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	autofree struct args *a = malloc(sizeof(*a));
+	struct spawn_fd map[8] = {
+		{ null, STDIN_FILENO },
+		{ null, STDOUT_FILENO },
+		{ e->err[1], STDERR_FILENO },
+		{ e->monitor[1], ARGS_FD_MONITOR },
+		{ e->console[1], ARGS_FD_CONSOLE },
+		{ cfg->kernel, ARGS_FD_KERNEL },
+	};
+	size_t n = 6;
+	int ret;
+
+	if (!a || null < 0)
+		return -errno;
+	if (e->log[1] >= 0)
+		map[n++] = (struct spawn_fd){ e->log[1], ARGS_FD_LOG };
+	if (cfg->initrd >= 0)
+		map[n++] = (struct spawn_fd){ cfg->initrd, ARGS_FD_INITRD };
+	ret = args_build(a, cfg, e->log[1] >= 0);
+	if (!ret)
+		ret = spawn(&q->child, a->argv, map, n);
+	if (ret == -ENOENT) {
+		snprintf(err, errsize, "qemu-system-x86_64 is not installed: install the package "
+			 "qemu-system-x86 (Fedora: qemu-system-x86-core)");
+		return -ENOTSUP;
+	}
+	if (ret)
+		snprintf(err, errsize, "qemu-system-x86_64 cannot be started: %s", errstr(ret));
+	return ret;
+}
+
+static int serve_ports(struct qemu *q, struct ends *e)
+{
+	struct vm *vm = q->vm;
+	struct port_sink hub = port_to_hub(vm->hub), log = port_to_log(&vm->log_fd);
+	struct hub_port port;
+
+	q->console = qport_new(vm->devices, &e->console[0], &hub, q->listen.printed);
+	if (!q->console)
+		return -errno;
+	if (e->log[0] >= 0 && !(q->log = qport_new(vm->devices, &e->log[0], &log, -1)))
+		return -errno;
+	port = (struct hub_port){ qport_input, qport_room, q->console };
+	hub_set_port(vm->hub, &port);
+	return 0;
+}
+
+static int watch_child(struct qemu *q)
+{
+	struct loop *loop = q->vm->loop;
+	int err = qerr_watch(&q->err, loop);
+
+	q->qmp_id = loop_add(loop, qmp_fd(q->qmp), EPOLLIN, on_qmp, q);
+	q->child_id = loop_add(loop, q->child.pidfd, EPOLLIN, on_child, q);
+	return err ? err : MIN(MIN(q->qmp_id, q->child_id), 0);
+}
+
+static int greet(struct qemu *q, char *err, size_t errsize)
+{
+	int ret = qmp_greet(q->qmp, GREET_MSEC), status;
+
+	if (!ret)
+		return 0;
+	if (ret == -EPIPE && spawn_reap(&q->child, COMMAND_MSEC, &status) == 0)
+		qerr_first(&q->err, err, errsize);
+	else if (ret == -ETIMEDOUT)
+		snprintf(err, errsize, "qemu: did not start within %d s", GREET_MSEC / 1000);
+	else
+		snprintf(err, errsize, "qemu: its monitor cannot be followed: %s", errstr(ret));
+	return -EIO;
+}
+
+static int qemu_setup(struct vm *vm, char *err, size_t errsize)
+{
+	struct ends ends = { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	struct qemu *q = calloc(1, sizeof(*q));
+	struct qmp_handler handler = { on_event, on_reply, q };
+	int ret;
+
+	snprintf(err, errsize, "qemu: cannot set up the machine");
+	if (!q)
+		return -ENOMEM;
+	*q = (struct qemu){
+		.vm = vm, .child = SPAWNED_INIT, .child_id = -1, .ending_timer = -1, .qmp_id = -1,
+		.err = QERR_INIT, .listen = QLISTEN_INIT,
+	};
+	vm->engine_data = q;
+	ret = qlisten_init(&q->listen, vm->loop);
+	if (!ret)
+		ret = q->ending_timer = loop_timer(vm->loop, on_slow_ending, q);
+	if (ret >= 0)
+		ret = make_ends(&ends, vm->log_fd >= 0);
+	if (!ret)
+		ret = start_child(q, &ends, err, errsize);
+	if (ret)
+		goto out;
+	/* Theirs alone, so that each sees the other's end. */
+	cleanup_fd(&ends.monitor[1]);
+	cleanup_fd(&ends.console[1]);
+	cleanup_fd(&ends.log[1]);
+	cleanup_fd(&ends.err[1]);
+	q->err.fd = steal_fd(&ends.err[0]);
+	q->qmp = qmp_new(&ends.monitor[0], &handler);
+	ret = q->qmp ? serve_ports(q, &ends) : -ENOMEM;
+	if (!ret)
+		ret = greet(q, err, errsize);
+	if (!ret)
+		ret = watch_child(q);
+out:
+	close_ends(&ends);
+	return ret;
+}
+
+/* -- the engine's verbs -- */
+
+static int run(struct qemu *q, const char *command)
+{
+	int err = qmp_run(q->qmp, command, COMMAND_MSEC);
+
+	if (err == -EBADMSG || err == -EMSGSIZE)
+		distrust(q, err);
+	return err;
+}
+
+static int qemu_start(struct vm *vm)
+{
+	struct qemu *q = vm->engine_data;
+	int err;
+
+	if (q->state != QEMU_STOPPED)
+		return -ESHUTDOWN;      /* it said so during set-up */
+	q->state = QEMU_RUNS;
+	err = run(q, "cont");
+	if (!err)
+		qlisten_start(&q->listen, q->qmp, q->console);
+	return err;
+}
+
+/* Both wait, on the main loop, for up to COMMAND_MSEC: QEMU stops its CPUs within a moment. */
+static int qemu_pause(struct vm *vm)
+{
+	return run(vm->engine_data, "stop");
+}
+
+static int qemu_resume(struct vm *vm)
+{
+	return run(vm->engine_data, "cont");
+}
+
+static void qemu_power_button(struct vm *vm)
+{
+	struct qemu *q = vm->engine_data;
+	int err = qmp_send(q->qmp, "system_powerdown", NULL);
+
+	if (err < 0)
+		warn("qemu: power button: %s", errstr(err));
+}
+
+static int qemu_console_size(struct vm *vm, uint16_t cols, uint16_t rows)
+{
+	(void)vm;
+	(void)cols;
+	(void)rows;
+	return -ENOTSUP;
+}
+
+static void qemu_halt(struct vm *vm)
+{
+	struct qemu *q = vm->engine_data;
+	int status;
+
+	if (q->state != QEMU_GONE) {
+		spawn_kill(&q->child, SIGKILL);
+		if (bury(q, &status))
+			warn("qemu: does not die");
+	}
+	qport_finish(q->console);
+	if (q->log)
+		qport_finish(q->log);
+}
+
+static void qemu_free(struct vm *vm)
+{
+	struct qemu *q = vm->engine_data;
+	int status;
+
+	if (!q)
+		return;
+	if (q->child.pidfd >= 0) {
+		loop_del(vm->loop, &q->child_id);
+		spawn_kill(&q->child, SIGKILL);
+		spawn_reap(&q->child, KILL_MSEC, &status);
+		cleanup_fd(&q->child.pidfd);
+	}
+	loop_del(vm->loop, &q->qmp_id);
+	loop_timer_del(vm->loop, &q->ending_timer);
+	qmp_free(q->qmp);
+	qport_free(q->console);
+	qport_free(q->log);
+	qlisten_free(&q->listen);
+	qerr_free(&q->err);
+	free(q);
+	vm->engine_data = NULL;
+}
+
+const struct engine engine_qemu = {
+	.name = "qemu",
+	.setup = qemu_setup,
+	.start = qemu_start,
+	.pause = qemu_pause,
+	.resume = qemu_resume,
+	.power_button = qemu_power_button,
+	.console_size = qemu_console_size,
+	.halt = qemu_halt,
+	.free = qemu_free,
+};

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: ISC
+/*
+ * port.c - where a guest's terminal port leads: the console's hub, the log, or nowhere.
+ *
+ * A guest has two terminal ports, hvc0 and ttyS0. One is the console; what the other prints goes to
+ * --log-console, best effort: a log that takes nothing (a full pipe) loses bytes and never
+ * holds the guest up.
+ */
+#include "port.h"
+
+#include <stdint.h>
+
+#include "hub.h"
+#include "util.h"
+
+static size_t hub_port_room(void *arg)
+{
+	return hub_room(arg);
+}
+
+static void hub_port_write(void *arg, const void *buf, size_t len)
+{
+	hub_write(arg, buf, len);
+}
+
+static size_t hub_port_input(void *arg, void *buf, size_t len)
+{
+	return hub_input(arg, buf, len);
+}
+
+static void hub_port_is_up(void *arg)
+{
+	hub_port_up(arg);
+}
+
+/** port_to_hub() - the port is the console. @hub: borrowed. Return: its sink. */
+struct port_sink port_to_hub(struct hub *hub)
+{
+	return (struct port_sink){
+		hub_port_room, hub_port_write, hub_port_input, hub_port_is_up, hub,
+	};
+}
+
+static size_t log_room(void *arg)
+{
+	(void)arg;
+	return 64 << 10;
+}
+
+static void log_write(void *arg, const void *buf, size_t len)
+{
+	int *fd = arg;
+
+	if (*fd >= 0 && write(*fd, buf, len) < 0) {
+		/* A log that is full or gone is no reason to trouble the guest. */
+	}
+}
+
+static size_t log_input(void *arg, void *buf, size_t len)
+{
+	(void)arg;
+	(void)buf;
+	(void)len;
+	return 0;
+}
+
+/** port_to_log() - the port is the other one. @fd: borrowed, never blocks; -1: no log. */
+struct port_sink port_to_log(int *fd)
+{
+	return (struct port_sink){ log_room, log_write, log_input, NULL, fd };
+}

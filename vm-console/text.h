@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/* text.h - the notations for bytes on the command line. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+
+int text_escape(const char **p);
+int text_unescape(const char *s, char *out, size_t *len);
+int text_key(const char *s, int *key);
+
+#endif
