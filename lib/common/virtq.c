@@ -165,6 +165,7 @@ int virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 {
 	uint64_t table = vq->at.desc;
 	uint32_t count = vq->at.size, i, seen = 0;
+	bool indirect = false;
 	uint16_t avail;
 	struct desc d;
 
@@ -186,9 +187,10 @@ int virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 			return -EPROTO;
 		if (d.flags & DESC_INDIRECT) {
 			/* §2.7.5.3.1: one table, as the last descriptor of the chain. */
-			if (!(vq->features & VIRTIO_F_INDIRECT_DESC) || table != vq->at.desc ||
+			if (!(vq->features & VIRTIO_F_INDIRECT_DESC) || indirect ||
 			    (d.flags & DESC_NEXT) || d.len % 16 || !d.len)
 				return broke(vq, "bad indirect descriptor");
+			indirect = true;
 			table = d.addr;
 			count = d.len / 16;
 			i = 0;

@@ -210,6 +210,9 @@ static void test_hostile(void)
 	desc_at(DATA, 0, DATA, 16, INDIRECT, 0);
 	breaks("an indirect table within another");
 	fresh(VIRTIO_F_INDIRECT_DESC);
+	desc_at(DESC, 0, DESC, 16, INDIRECT, 0);
+	breaks("an indirect table that is the ring's own");
+	fresh(VIRTIO_F_INDIRECT_DESC);
 	desc_at(DESC, 0, MEM, 16, INDIRECT, 0);
 	breaks("an indirect table outside memory");
 	fresh(VIRTIO_F_INDIRECT_DESC);
