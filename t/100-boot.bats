@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 load lib/vm-test
 
 setup_file() {
-	vm_file
+	vm_file || return 0
 	# What most tests look at: one guest, asked once. Its other port is a pipe.
 	mkfifo other
 	exec 7<>other

@@ -9,7 +9,7 @@ load lib/vm-test
 REPEAT=${VM_REPEAT:-1}
 
 setup_file() {
-	vm_file
+	vm_file || return 0
 	start con -m 256M
 }
 
@@ -215,8 +215,11 @@ how_long() {
 
 @test "--run: four VMs at once" {
 	memory_for 1024
-	for i in 1 2 3 4; do start "many$i" -m 192M & done
-	wait
+	for i in 1 2 3 4; do
+		start "many$i" -m 192M &
+		jobs[i]=$!
+	done
+	for i in 1 2 3 4; do wait "${jobs[i]}"; done
 	for i in 1 2 3 4; do
 		limit vm-console -V "many$i" --run "seq 2000; echo vm $i; exit $i" >"out$i" 2>"err$i" &
 		jobs[i]=$!

@@ -8,7 +8,7 @@ load lib/vm-test
 BARE=(-m 128M -a 'console=ttyS0 rdinit=/bin/sh')
 
 setup_file() {
-	vm_file
+	vm_file || return 0
 	start cell "${BARE[@]}"
 	"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 -o inject "$ROOT/t/unit/inject.c"
 }

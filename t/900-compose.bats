@@ -8,7 +8,7 @@ load lib/vm-test
 SHELLS=(bash dash 'busybox sh')
 
 setup_file() {
-	vm_file
+	vm_file || return 0
 	# The scripts below say `vm-boot`: it is given this engine.
 	mkdir bin
 	printf '#!/bin/sh\nexec "%s/bin/vm-boot" --engine %s -m 256M "$@"\n' "$ROOT" "$VM_ENGINE" >bin/vm-boot
@@ -303,7 +303,7 @@ all_ways() {
 
 @test "Ctrl-C in a pipeline is for the command, not for the VM" {
 	on_pty <<-'EOF'
-		send "vm-boot --status-fd 8 8>status | { trap 'echo CAUG''HT' INT QUIT; read -r VM; export VM; echo WAI''TING; read -r x </dev/tty; vm-ctl status; read -r x </dev/tty; vm-ctl status; echo \"LE\"AVES; }; echo STATUS \$?\r"
+		send "vm-boot --status-fd 8 8>status | { trap 'echo CAUG''HT' INT QUIT; line() { until read -r x; do :; done </dev/tty; }; read -r VM; export VM; echo WAI''TING; line; vm-ctl status; line; vm-ctl status; echo \"LE\"AVES; }; echo STATUS \$?\r"
 		want {WAITING}
 		send "\003"
 		want {CAUGHT}

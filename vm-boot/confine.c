@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "engine.h"
+#include "launch.h"
 #include "log.h"
 #include "sandbox.h"
 #include "util.h"
@@ -37,24 +38,25 @@ static const struct sandbox_call calls[] = {
 	/* threads: clone3's arguments cannot be looked at, so libc is told that there is none */
 	{ .nr = SYS_clone3, .denied = ENOSYS },
 	ALLOW_IF(clone, 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM),
-	ALLOW(set_robust_list), ALLOW(rseq), ALLOW(gettid), ALLOW(getpid), ALLOW(tgkill),
+	ALLOW(set_robust_list), ALLOW(rseq), ALLOW(gettid), ALLOW(getpid),
+	ALLOW_IF(tgkill, 0, 0xffffffff, 0),     /* the number becomes our own */
 	ALLOW(rt_sigaction), ALLOW(rt_sigprocmask), ALLOW(rt_sigreturn), ALLOW(restart_syscall),
 	ALLOW(sched_yield), ALLOW(prctl), ALLOW(exit), ALLOW(exit_group),
 	/* the end: QEMU's, and of what we made; becoming a daemon (-d) */
-	ALLOW(waitid), ALLOW(pidfd_send_signal), ALLOW(kill), ALLOW(unlinkat), ALLOW(newfstatat),
+	ALLOW(waitid), ALLOW(pidfd_send_signal), ALLOW(unlinkat), ALLOW(newfstatat),
 	ALLOW(dup2), ALLOW(dup3), ALLOW(setsid),
 };
 
 /**
  * confine_early() - first thing: no new privileges, and close what nobody asked for
  * @c: its descriptors are kept
- * @report: another one to keep, or -1
+ * @l: so are these
  * Return: 0 or -errno.
  */
-int confine_early(const struct vm_config *c, int report)
+int confine_early(const struct vm_config *c, const struct launch *l)
 {
 	const int keep[] = {
-		c->kernel, c->initrd, c->log_console, c->ready_fd, c->status_fd, c->ctl_fd, report,
+		c->kernel, c->initrd, c->log_console, c->ready_fd, c->status_fd, c->ctl_fd, l->report, l->prog,
 	};
 
 	return sandbox_close_others(keep, ARRAY_SIZE(keep));
@@ -63,7 +65,14 @@ int confine_early(const struct vm_config *c, int report)
 /** confine_calls() - the last stage by itself, for tests of it. Return: 0 or -errno. */
 int confine_calls(void)
 {
-	return sandbox_calls(calls, ARRAY_SIZE(calls));
+	struct sandbox_call ours[ARRAY_SIZE(calls)];
+	size_t i;
+
+	memcpy(ours, calls, sizeof(ours));
+	for (i = 0; i < ARRAY_SIZE(ours); i++)
+		if (ours[i].nr == SYS_tgkill)
+			ours[i].value = (uint32_t)getpid();
+	return sandbox_calls(ours, ARRAY_SIZE(ours));
 }
 
 /**

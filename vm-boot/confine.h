@@ -3,10 +3,11 @@
 #ifndef CONFINE_H
 #define CONFINE_H
 
+struct launch;
 struct vm;
 struct vm_config;
 
-int confine_early(const struct vm_config *c, int report);
+int confine_early(const struct vm_config *c, const struct launch *l);
 int confine(struct vm *vm);
 int confine_calls(void);
 

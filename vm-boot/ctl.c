@@ -92,6 +92,9 @@ void conn_end(struct conn *c)
 	msg_add(&m, vm_cause_name(vm->cause));
 	msg_addf(&m, "%d", vm_cause_status(vm->cause));
 	conn_reply(c, &m);
+	/* Who stopped it may still wait for it: the answer to `wait` is the one that counts. */
+	if (c->sock >= 0 && c->waits == WAITS_END)
+		c->vm->told = true;
 }
 
 /** conn_wait_for() - leave a request unanswered and the connection unread. @c. @what: until this. */
@@ -278,6 +281,7 @@ void ctl_tell_booted(struct ctl *ctl)
 void ctl_tell_ended(struct ctl *ctl)
 {
 	tell(ctl, WAITS_BOOT, reply_never);
+	tell(ctl, WAITS_STOP, conn_end);
 	tell(ctl, WAITS_END, conn_end);
 }
 

@@ -5,7 +5,8 @@
  *	vm-boot			the machine is this process, in the foreground
  *	vm-boot -d		a child is; the parent waits until it is ready, prints the handle, returns
  *	vm-boot --with PROG	a grandchild is, in a session of its own; this process becomes PROG, with
- *				one end of the machine's control socket as VM=fd:N
+ *				one end of the machine's control socket as VM=fd:N; its end is the
+ *				machine's, whatever it leaves running with a copy of that socket
  *
  * Parent and machine are tied by a pipe: the machine reports through it once, and each sees
  * the other's death by its end. Nothing polls and no death signal is needed, which namespaces
@@ -18,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "config.h"
@@ -97,7 +99,8 @@ static void split_with(struct launch *l, struct vm_config *c)
 	int ctl[2], pipefd[2], status;
 	pid_t child;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0 ||
+	l->prog = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (l->prog < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0 ||
 	    pipe2(pipefd, O_CLOEXEC) < 0)
 		die(125, "--with: %s", errstr(errno));
 	child = fork();
@@ -153,7 +156,7 @@ static void split_daemon(struct launch *l)
  */
 void launch_split(struct launch *l, struct vm_config *c)
 {
-	l->report = -1;
+	l->report = l->prog = -1;
 	if (c->with)
 		split_with(l, c);
 	else if (c->detach)

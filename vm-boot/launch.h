@@ -9,6 +9,7 @@ struct vm_config;
 
 struct launch {
 	int report;             /* to the waiting parent, -1: nobody waits */
+	int prog;               /* pidfd of --with's program, -1: none */
 };
 
 void launch_split(struct launch *l, struct vm_config *c);

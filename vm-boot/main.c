@@ -74,6 +74,16 @@ static void on_peer_gone(void *arg, uint32_t events)
 		vm_stop(&b->vm, STOP_GRACE_MSEC);
 }
 
+/* The program of --with ended. */
+static void on_prog_gone(void *arg, uint32_t events)
+{
+	struct boot *b = arg;
+
+	(void)events;
+	loop_del(b->vm.loop, &b->vm.parent_id);
+	vm_stop(&b->vm, STOP_GRACE_MSEC);
+}
+
 static void watch_peer(struct boot *b, int fd, int *id)
 {
 	*id = loop_add(b->vm.loop, fd, 0, on_peer_gone, b);
@@ -249,8 +259,10 @@ static int announce(struct boot *b)
 	char line[sizeof(b->handle) + 1];
 	int n, e;
 
-	if (vm->cfg.with)
-		return launch_report(&b->launch, "ok");
+	if (vm->cfg.with) {
+		vm->parent_id = loop_add(vm->loop, b->launch.prog, EPOLLIN, on_prog_gone, b);
+		return vm->parent_id < 0 ? vm->parent_id : launch_report(&b->launch, "ok");
+	}
 	if (vm->cfg.detach) {
 		watch_peer(b, b->launch.report, &vm->parent_id);
 		return 0;
@@ -276,18 +288,19 @@ static void refuse_second_vm(const struct boot *b)
 static void clean_up(struct boot *b)
 {
 	struct vm *vm = &b->vm;
-	bool ended = vm->state == VM_ENDED;
+	/* How it ended is kept for who asks first; unless somebody waited and was told. */
+	bool keep = vm->state == VM_ENDED && b->exit >= 0 && b->launch.report < 0 && !vm->told;
 	char text[64];
 	int n;
 
-	if (ended && b->exit >= 0) {
+	if (keep) {
 		n = snprintf(text, sizeof(text), "%s %d\n", vm_cause_name(vm->cause),
 			     vm_cause_status(vm->cause));
 		if (write(b->exit, text, (size_t)n) < 0)
 			warn("exit file: %s", errstr(errno));
 	}
 	vm_free(vm);
-	rundir_remove(&vm->rundir, ended && b->exit >= 0 && b->launch.report < 0);
+	rundir_remove(&vm->rundir, keep);
 	rundir_close(&vm->rundir);
 }
 
@@ -296,7 +309,7 @@ int main(int argc, char *argv[])
 	static struct boot b = {
 		.vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .boot_event = -1, .drain_event = -1,
 			.grace_timer = -1, .timeout_timer = -1, .drain_timer = -1, .parent_id = -1 },
-		.null = -1, .log = -1, .exit = -1, .launch = { .report = -1 },
+		.null = -1, .log = -1, .exit = -1, .launch = { .report = -1, .prog = -1 },
 	};
 	struct vm *vm = &b.vm;
 	char err[512] = "cannot set up the VM";
@@ -312,7 +325,7 @@ int main(int argc, char *argv[])
 	refuse_second_vm(&b);
 
 	launch_split(&b.launch, &vm->cfg);
-	e = confine_early(&vm->cfg, b.launch.report);
+	e = confine_early(&vm->cfg, &b.launch);
 	if (e)
 		die(125, "cannot close descriptors: %s", errstr(e));
 	block_signals(&b);

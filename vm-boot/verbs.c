@@ -141,13 +141,20 @@ static void verb_resume(struct conn *c, struct msg *req)
 		conn_ok(c);
 }
 
+/* Answer @c, which waits for the end, if that was before it asked. */
+static void end_if_over(struct conn *c)
+{
+	if (c->sock < 0 || c->waits == WAITS_NOT || c->vm->state != VM_ENDED)
+		return;
+	conn_end(c);
+	conn_answered(c);
+}
+
 static void verb_wait(struct conn *c, struct msg *req)
 {
 	(void)req;
-	if (c->vm->state == VM_ENDED)
-		conn_end(c);
-	else
-		conn_wait_for(c, WAITS_END);
+	conn_wait_for(c, WAITS_END);
+	end_if_over(c);
 }
 
 static void verb_stop(struct conn *c, struct msg *req)
@@ -158,12 +165,9 @@ static void verb_stop(struct conn *c, struct msg *req)
 		conn_error(c, EINVAL, "stop: takes a time in seconds");
 		return;
 	}
-	conn_wait_for(c, WAITS_END);
+	conn_wait_for(c, WAITS_STOP);
 	vm_stop(c->vm, grace);
-	if (c->sock >= 0 && c->waits == WAITS_END && c->vm->state == VM_ENDED) {
-		conn_end(c);
-		conn_answered(c);
-	}
+	end_if_over(c);
 }
 
 static void verb_kill(struct conn *c, struct msg *req)

@@ -4,7 +4,7 @@
  *
  * One request, one answer: words go to stdout, one a line; an error is one line on stderr. Two verbs
  * are local: `list` prints the handles of live VMs and sweeps what dead ones left; `wait` on a VM that
- * was started with -d and has ended answers from the file that it left, once.
+ * was started with -d and has ended, or ends before it answers, tells what the file it left says, once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,29 +93,22 @@ static int list(void)
 }
 
 /* `wait` for a VM that ended under -d: its directory tells, and goes. Return -ENOENT if it does not. */
-static int wait_ended(const char *spec)
+static int wait_ended(const char *handle)
 {
 	struct rundir r = RUNDIR_INIT;
-	char name[65], err[512], text[64] = "", *space;
+	char name[65], ours[PATH_MAX + 80], err[512], text[64] = "", *space;
+	const char *end = strrchr(handle, '/'), *start = end;
 	int e;
 
-	if (!spec)
-		spec = getenv("VM");
-	if (!spec)
-		return -ENOENT;
-	if (*spec == '/') {
-		/* .../NAME/ctl */
-		const char *end = strrchr(spec, '/'), *start = end;
-
-		while (start > spec && start[-1] != '/')
-			start--;
-		snprintf(name, sizeof(name), "%.*s", (int)(end - start), start);
-	} else {
-		snprintf(name, sizeof(name), "%s", spec);
-	}
+	/* .../NAME/ctl */
+	while (start && start > handle && start[-1] != '/')
+		start--;
+	snprintf(name, sizeof(name), "%.*s", (int)(end - start), start ? start : "");
 	if (!rundir_name_ok(name) || rundir_base(&r, false, err, sizeof(err)))
 		return -ENOENT;
-	e = rundir_take_exit(&r, name, text, sizeof(text));
+	snprintf(ours, sizeof(ours), "%s/%s/ctl", r.path, name);
+	e = strcmp(ours, handle) ? -ENOENT : 
+			rundir_take_exit(&r, name, text, sizeof(text));
 	rundir_close(&r);
 	if (e)
 		return e;
@@ -142,6 +135,7 @@ int main(int argc, char *argv[])
 	const char *arg, *spec = NULL;
 	struct msg request, reply;
 	char err[512];
+	bool wait;
 	int id, i, e, status;
 
 	fdio_std();
@@ -157,8 +151,9 @@ int main(int argc, char *argv[])
 	if (!strcmp(argv[i], "list"))
 		return list();
 	e = handle_open(&link, spec, err, sizeof(err));
+	wait = !strcmp(argv[i], "wait");
 	if (e) {
-		if (!strcmp(argv[i], "wait") && wait_ended(spec) == 0)
+		if (wait && (e == -ENOENT || e == -ECONNREFUSED) && wait_ended(link.handle) == 0)
 			return 0;
 		die(1, "%s", err);
 	}
@@ -170,10 +165,12 @@ int main(int argc, char *argv[])
 	for (; i < argc; i++)
 		msg_add(&request, argv[i]);
 	e = ctl_call(link.sock, &request, &reply, err, sizeof(err));
+	close(link.sock);
+	if (wait && e == -ECONNRESET && wait_ended(link.handle) == 0)
+		return 0;
 	if (e)
 		warn("%s", err);
 	status = e ? 1 : print_words(&reply);
 	msg_drop(&reply);
-	close(link.sock);
 	return status;
 }

@@ -58,6 +58,7 @@ struct vm {
 	int parent_id;          /* watch on who started us, -1: none */
 	uint64_t grace_msec;    /* left, in STOPPING */
 	bool drained;           /* in ENDED: readers have all */
+	bool told;              /* a client's wait was answered with how it ended */
 	void (*booted)(struct vm *vm);  /* called once, or NULL */
 };
 

@@ -147,6 +147,7 @@ static int connect_path(struct vm_link *link, const char *path, char *err, size_
 	autoclose int dirfd = -1, sock = -1;
 	int e;
 
+	snprintf(link->handle, sizeof(link->handle), "%s", path);
 	snprintf(dir, sizeof(dir), "%.*s", (int)MAX(slash - path, 1), path);
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	e = dirfd < 0 ? -errno : 0;
@@ -167,7 +168,6 @@ static int connect_path(struct vm_link *link, const char *path, char *err, size_
 	e = check_server(sock, path, err, errsize);
 	if (e)
 		return e;
-	snprintf(link->handle, sizeof(link->handle), "%s", path);
 	link->sock = steal_fd(&sock);
 	return 0;
 }
@@ -250,7 +250,7 @@ static int connect_fd(struct vm_link *link, const char *spec, char *err, size_t 
 
 /**
  * handle_open() - find the VM that is meant and connect to its control socket
- * @link: VM_LINK_INIT; filled in, the caller closes sock
+ * @link: VM_LINK_INIT; filled in, the caller closes sock; handle also when nothing answers there
  * @spec: argument of -V, or NULL
  * @err, @errsize: what went wrong and what to do about it
  *

@@ -142,17 +142,17 @@ static void empty_and_remove(int base, const char *name, int dir)
 }
 
 /*
- * Lock the directory @name if nobody holds it. Return its fd when it is stale (locked by us now),
- * -EBUSY when it is alive, -ENOENT when it is gone or was replaced meanwhile.
+ * Lock the directory @name, with LOCK_NB in @flags only if nobody holds it. Return its fd when it is
+ * stale (locked by us now), -EBUSY when it is alive, -ENOENT when it is gone or was replaced meanwhile.
  */
-static int lock_stale(int base, const char *name)
+static int lock_dir(int base, const char *name, int flags)
 {
 	autoclose int dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat held, named;
 
 	if (dir < 0)
 		return -errno;
-	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
+	if (flock(dir, LOCK_EX | flags) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (fstat(dir, &held) < 0 || fstatat(base, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -198,7 +198,7 @@ int rundir_list(struct rundir *r, rundir_visit *visit, void *arg)
 
 		if (!half_made && !rundir_name_ok(e->d_name))
 			continue;
-		dir = lock_stale(r->base, e->d_name);
+		dir = lock_dir(r->base, e->d_name, LOCK_NB);
 		if (dir >= 0) {
 			bool ended = has_exit(dir);
 
@@ -238,7 +238,7 @@ int rundir_make(struct rundir *r)
 			return -errno;
 		}
 		/* A sweeper may see it before it is locked and remove it: then make another. */
-		r->dir = lock_stale(r->base, r->name);
+		r->dir = lock_dir(r->base, r->name, LOCK_NB);
 		if (r->dir >= 0)
 			return 0;
 		if (r->dir != -EBUSY && r->dir != -ENOENT)
@@ -267,7 +267,7 @@ int rundir_publish(struct rundir *r, const char *name)
 		}
 		if (errno != EEXIST)
 			return -errno;
-		stale = lock_stale(r->base, name);
+		stale = lock_dir(r->base, name, LOCK_NB);
 		if (stale == -EBUSY)
 			return -EEXIST;
 		if (stale >= 0) {
@@ -283,17 +283,19 @@ int rundir_publish(struct rundir *r, const char *name)
 /**
  * rundir_take_exit() - how a VM that was started with -d ended; it is told once
  * @r: base open
- * @name: the VM's name
+ * @name: a VM that no longer answers
  * @text, @size: set to what it left
- * Return: 0; -ENOENT when there is no such or it lives; -errno.
+ *
+ * Blocks until the VM has let go of its directory, if it is still about to.
+ * Return: 0; -ENOENT when there is no such or it left nothing; -errno.
  */
 int rundir_take_exit(struct rundir *r, const char *name, char *text, size_t size)
 {
-	autoclose int dir = lock_stale(r->base, name), fd = -1;
+	autoclose int dir = lock_dir(r->base, name, 0), fd = -1;
 	ssize_t n;
 
 	if (dir < 0)
-		return -ENOENT;
+		return dir;
 	fd = openat(dir, "exit", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
