@@ -53,11 +53,13 @@ run_is() {
 
 @test "2,000 single-byte inputs all arrive" {
 	con --send 'stty raw -echo; echo go-$((40 + 2)); head -c 2000 | sha256sum; stty sane\n' --wait-for 'go-42' >/dev/null
-	for ((i = 0; i < 2000; i++)); do printf "\\x$(printf %02x $((i % 251 + 1)))"; done >bytes
+	for ((i = 0; i < 2000; i++)); do printf -v bytes[i] '\\x%02x' $((i % 251 + 1)); done
+	# shellcheck disable=SC2059 # the notation is the format
+	printf "$(printf %s "${bytes[@]}")" >bytes
 	mkfifo keys
 	timeout -s KILL 120 vm-console --no-replay <keys >out 3>&- &
 	job=$!
-	for ((i = 0; i < 2000; i++)); do head -c 1; done <bytes >keys
+	for byte in "${bytes[@]}"; do printf "$byte"; done >keys
 	con --wait-for "$(sha256sum <bytes | cut -c 1-64)" >/dev/null
 	kill $job
 	wait $job || :

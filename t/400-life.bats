@@ -361,7 +361,7 @@ told() {
 	until [ "$(find "/proc/$BOOT/fd" -lname 'socket:*' | wc -l)" -ge 4 ]; do kill -0 "$BOOT"; done
 	ctl kill
 	run -1 wait $job
-	grep -qx 'vm-ctl: the VM ended before it was ready' err
+	grep -qxE 'vm-ctl: the VM (ended before it was ready|has ended)' err
 	ends killed 125
 }
 

@@ -279,12 +279,19 @@ static void queue_has_room(struct hub *h)
  * hub_write() - what the guest printed
  * @h: hub, on its worker's thread
  * @buf, @len: bytes, at most hub_room() if the guest is to be held back
+ *
+ * Readers get them with hub_flush(): waking them is no reason to let the guest wait.
  */
 void hub_write(struct hub *h, const void *buf, size_t len)
 {
+	ring_write(&h->ring, buf, len);
+}
+
+/** hub_flush() - give readers what was written. @h: hub, on its worker's thread. */
+void hub_flush(struct hub *h)
+{
 	int i;
 
-	ring_write(&h->ring, buf, len);
 	for (i = 0; i < READERS_MAX; i++) {
 		struct reader *r = &h->reader[i];
 

@@ -30,6 +30,7 @@ void hub_port_up(struct hub *h);
 bool hub_is_up(struct hub *h);
 size_t hub_room(struct hub *h);
 void hub_write(struct hub *h, const void *buf, size_t len);
+void hub_flush(struct hub *h);
 size_t hub_input(struct hub *h, void *buf, size_t len);
 void hub_set_up_hook(struct hub *h, void (*fn)(void *arg), void *arg);
 int hub_attach(struct hub *h, unsigned int flags, uint64_t owner, int *client);

@@ -23,6 +23,11 @@ static void hub_port_write(void *arg, const void *buf, size_t len)
 	hub_write(arg, buf, len);
 }
 
+static void hub_port_flush(void *arg)
+{
+	hub_flush(arg);
+}
+
 static size_t hub_port_input(void *arg, void *buf, size_t len)
 {
 	return hub_input(arg, buf, len);
@@ -37,7 +42,7 @@ static void hub_port_is_up(void *arg)
 struct port_sink port_to_hub(struct hub *hub)
 {
 	return (struct port_sink){
-		hub_port_room, hub_port_write, hub_port_input, hub_port_is_up, hub,
+		hub_port_room, hub_port_write, hub_port_flush, hub_port_input, hub_port_is_up, hub,
 	};
 }
 
@@ -56,6 +61,11 @@ static void log_write(void *arg, const void *buf, size_t len)
 	}
 }
 
+static void log_flush(void *arg)
+{
+	(void)arg;
+}
+
 static size_t log_input(void *arg, void *buf, size_t len)
 {
 	(void)arg;
@@ -67,5 +77,5 @@ static size_t log_input(void *arg, void *buf, size_t len)
 /** port_to_log() - the port is the other one. @fd: borrowed, never blocks; -1: no log. */
 struct port_sink port_to_log(int *fd)
 {
-	return (struct port_sink){ log_room, log_write, log_input, NULL, fd };
+	return (struct port_sink){ log_room, log_write, log_flush, log_input, NULL, fd };
 }

@@ -9,6 +9,7 @@
 struct port_sink {
 	size_t (*room)(void *arg);      /* bytes that may be written now; 0: wait to be told */
 	void (*write)(void *arg, const void *buf, size_t len);
+	void (*flush)(void *arg);       /* the guest has its buffers back: pass on what was written */
 	size_t (*input)(void *arg, void *buf, size_t len);      /* returns bytes put in buf */
 	void (*up)(void *arg);          /* the guest's driver is there */
 	void *arg;

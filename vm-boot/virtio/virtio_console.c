@@ -6,11 +6,16 @@
  * the guest, ring 1 its output. Output is taken as long as the sink has room; input is taken from
  * the sink as buffers are there for it. Every descriptor taken is given back at once: nothing is
  * ever in flight between two handlers.
+ *
+ * Linux prints a line in two pieces and polls the used ring for each before it goes on; nobody waits
+ * for the interrupt. So a buffer is given back before readers are woken, new output is looked for
+ * while they are, without a kick, and one interrupt stands for what was printed in 4 ms.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "virtio_console.h"
+#include "loop.h"
 #include "port.h"
 #include "util.h"
 #include "virtio.h"
@@ -20,12 +25,16 @@
 
 enum { RX, TX, RINGS };
 
-/* How much output one turn takes, so that another device on the worker gets its turn. */
-enum { TURN_BYTES = 256 << 10 };
+enum {
+	TURN_BYTES = 256 << 10, /* so that another device on the worker gets its turn */
+	CALL_MSEC = 4,          /* how long the interrupt for output may wait for more of it */
+};
 
 struct console {
 	struct virtio_dev dev;
 	struct port_sink sink;
+	int call_timer;                 /* armed while @called_for */
+	bool called_for;                /* buffers were given back and the driver not told */
 	uint32_t size;                  /* rows << 16 | cols: one word, so that both change at once */
 };
 
@@ -43,6 +52,28 @@ static void config_read(struct virtio_dev *dev, size_t off, void *buf, size_t le
 	memcpy(buf, config + off, len);
 }
 
+static void call_now(struct console *c)
+{
+	if (!c->called_for)
+		return;
+	c->called_for = false;
+	virtio_call(&c->dev, TX);
+}
+
+static void on_call_timer(void *arg, uint32_t events)
+{
+	(void)events;
+	call_now(arg);
+}
+
+static void call_soon(struct console *c)
+{
+	if (c->called_for)
+		return;
+	c->called_for = true;
+	loop_timer_set(worker_loop(c->dev.worker), c->call_timer, CALL_MSEC);
+}
+
 /* @last: the ring stops: take everything, room or not. */
 static void take_output(struct console *c, bool last)
 {
@@ -50,7 +81,7 @@ static void take_output(struct console *c, bool last)
 	size_t turn = 0, room = 0;
 	struct virtq_chain chain;
 	unsigned int i;
-	bool any = false;
+	bool unread = false;
 
 	if (!vq)
 		return;
@@ -60,9 +91,15 @@ static void take_output(struct console *c, bool last)
 		if (!room)
 			break;
 		if (!virtio_pop(&c->dev, TX, &chain)) {
+			if (unread) {
+				c->sink.flush(c->sink.arg);
+				unread = false;
+				continue;
+			}
 			virtq_want_kick(vq, true);
 			if (virtq_empty(vq))
 				break;
+			virtq_want_kick(vq, false);
 			continue;       /* one came between */
 		}
 		for (i = 0; i < chain.out; i++) {
@@ -75,10 +112,11 @@ static void take_output(struct console *c, bool last)
 		}
 		virtq_push(vq, chain.head, 0);
 		turn += 16;     /* an empty request is work, too */
-		any = true;
+		unread = true;
+		call_soon(c);
 	}
-	if (any)
-		virtio_call(&c->dev, TX);
+	if (unread)
+		c->sink.flush(c->sink.arg);
 	if (turn >= TURN_BYTES) {
 		uint64_t one = 1;
 
@@ -153,8 +191,10 @@ static void started(struct virtio_dev *dev, unsigned int ring)
 
 static void stopping(struct virtio_dev *dev, unsigned int ring)
 {
-	if (ring == TX)
-		take_output(of(dev), true);
+	if (ring != TX)
+		return;
+	take_output(of(dev), true);
+	call_now(of(dev));
 }
 
 static const struct virtio_ops console_ops = {
@@ -186,14 +226,21 @@ struct virtio_dev *virtio_console_new(const struct gmem *mem, struct worker *w,
 		return NULL;
 	virtio_init(&c->dev, &console_ops, mem, w);
 	c->sink = *sink;
+	c->call_timer = loop_timer(worker_loop(w), on_call_timer, c);
+	if (c->call_timer < 0) {
+		free(c);
+		return NULL;
+	}
 	return &c->dev;
 }
 
 /** virtio_console_free() - free a console whose rings are stopped. @dev: may be NULL. */
 void virtio_console_free(struct virtio_dev *dev)
 {
-	if (dev)
-		free(of(dev));
+	if (!dev)
+		return;
+	loop_timer_del(worker_loop(dev->worker), &of(dev)->call_timer);
+	free(of(dev));
 }
 
 /** virtio_console_input() - the sink has input. @dev: the device, on its worker. */

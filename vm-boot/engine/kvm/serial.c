@@ -226,6 +226,7 @@ static void give_output(struct serial *s, bool last)
 {
 	uint8_t buf[TX_SIZE];
 	size_t room, n;
+	bool any = false;
 
 	for (;;) {
 		room = last ? sizeof(buf) : s->sink.room(s->sink.arg);
@@ -245,9 +246,12 @@ static void give_output(struct serial *s, bool last)
 		}
 		pthread_mutex_unlock(&s->lock);
 		if (!n)
-			return;
+			break;
 		s->sink.write(s->sink.arg, buf, n);
+		any = true;
 	}
+	if (any)
+		s->sink.flush(s->sink.arg);
 }
 
 static void on_wake(void *arg, uint32_t events)

@@ -74,6 +74,7 @@ static bool take_output(struct qport *p, bool last)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		p->sink.write(p->sink.arg, buf, (size_t)n);
+		p->sink.flush(p->sink.arg);
 		say_printed(p);
 		return true;
 	}
