@@ -475,7 +475,7 @@ same_terminal() {
 		want {\nguest> }
 		send "echo he\"\"llo\r"
 		want {hello\r\n}
-		send "echo slee\"\"ping; sleep 1001\r"
+		send "sh -c 'echo slee\"\"ping; exec sleep 1001'\r"
 		want {sleeping\r\n}
 		send "\003"
 		want {\nguest> }

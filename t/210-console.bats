@@ -80,7 +80,7 @@ run_is() {
 }
 
 @test "Ctrl-C kills a sleep, and the sleep is gone" {
-	con --send 'echo on-$((40 + 2)); sleep 98765\n' --wait-for 'on-42' --send '\x03' >/dev/null
+	con --send 'sh -c "echo on-$((40 + 2)); exec sleep 98765"\n' --wait-for 'on-42' --send '\x03' >/dev/null
 	run_is 0 'ps | grep -c "[s]leep 98765" || true'
 	[ "$(cat out)" = 0 ]
 }
@@ -125,10 +125,10 @@ run_is() {
 		set stty_init {rows 31 columns 91}
 		spawn -noecho vm-console --no-replay
 		send "\rstty size\r"
-		expect {\n31 91\r} {} timeout { exit 1 }
+		expect "\n31 91\r" {} timeout { exit 1 }
 		exec stty rows 40 columns 120 <$spawn_out(slave,name)
 		send "\rstty size\r"
-		expect {\n40 120\r} {} timeout { exit 2 }
+		expect "\n40 120\r" {} timeout { exit 2 }
 		send "\x1d"
 		expect eof {} timeout { exit 3 }
 		exit [lindex [wait] 3]

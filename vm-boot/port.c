@@ -46,6 +46,33 @@ struct port_sink port_to_hub(struct hub *hub)
 	};
 }
 
+/* Linux's hvc driver takes ^O for SysRq where it is the kernel's console, and two of them for one. */
+static size_t hvc_input(void *arg, void *buf, size_t len)
+{
+	const uint8_t sysrq = 0x0f;
+	uint8_t *to = buf, typed[256];
+	size_t n, i;
+
+	if (len < 2)    /* no driver of Linux's */
+		return hub_input(arg, buf, len);
+	n = hub_input(arg, typed, MIN(len / 2, sizeof(typed)));
+	for (i = 0; i < n; i++) {
+		if (typed[i] == sysrq)
+			*to++ = sysrq;
+		*to++ = typed[i];
+	}
+	return (size_t)(to - (uint8_t *)buf);
+}
+
+/** port_to_hub_hvc() - the port is the console, hvc0 in the guest. @hub: borrowed. Return: sink. */
+struct port_sink port_to_hub_hvc(struct hub *hub)
+{
+	struct port_sink sink = port_to_hub(hub);
+
+	sink.input = hvc_input;
+	return sink;
+}
+
 static size_t log_room(void *arg)
 {
 	(void)arg;

@@ -18,6 +18,7 @@ struct port_sink {
 struct hub;
 
 struct port_sink port_to_hub(struct hub *hub);
+struct port_sink port_to_hub_hvc(struct hub *hub);
 struct port_sink port_to_log(int *fd);
 
 #endif

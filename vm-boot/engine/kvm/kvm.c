@@ -180,7 +180,8 @@ static int create_devices(struct machine *m)
 {
 	struct vm *vm = m->vm;
 	bool hvc = !strcmp(vm->cfg.console, "hvc0");
-	struct port_sink hub = port_to_hub(vm->hub), log = port_to_log(&vm->log_fd);
+	struct port_sink hub = hvc ? port_to_hub_hvc(vm->hub) : port_to_hub(vm->hub);
+	struct port_sink log = port_to_log(&vm->log_fd);
 	struct hub_port port;
 	int e;
 
