@@ -10,7 +10,9 @@ REPEAT=${VM_REPEAT:-1}
 
 setup_file() {
 	vm_file || return 0
-	start con -m 256M
+	# On kvm the kernel's last words go to the other port, too.
+	[ "$CONSOLE" = ttyS0 ] || set -- -a 'console=ttyS0 console=hvc0' --log-console kernel.log
+	start con -m 256M "$@"
 }
 
 setup() {
@@ -19,6 +21,7 @@ setup() {
 }
 
 teardown() {
+	[ -n "${BATS_TEST_COMPLETED-}" ] || tail -n 60 "$BATS_FILE_TMPDIR/kernel.log" 2>/dev/null || :
 	no_leak con
 }
 
@@ -148,7 +151,7 @@ how_long() {
 		;;
 	esac
 	start=$EPOCHREALTIME
-	con -V speed --send "head -c $((2000000 * REPEAT)) /dev/zero | tr '\\\\0' x; poweroff\n"
+	con -V speed --send "head -c $((200000 * REPEAT * REPEAT)) /dev/zero | tr '\\\\0' x; poweroff\n"
 	ctl -V speed wait >/dev/null
 	echo "$start $EPOCHREALTIME" | awk '{ printf "%d\n", ($2 - $1) * 1000 }'
 	exec 9<&-

@@ -141,7 +141,7 @@ run_examples() {
 @test "every tool knows its version" {
 	for tool in $TOOLS; do
 		run -0 --separate-stderr "$tool" --version
-		[[ $output == "$tool"*\ 0.1 ]]
+		[[ $output == "$tool (pipevm) 0.1" ]]
 		[ "${#lines[@]}" -eq 1 ]
 		[ -z "$stderr" ]
 	done
@@ -154,7 +154,7 @@ run_examples() {
 		[ -z "$output" ]
 		case $tool in
 		vm-agent) [ -n "$stderr" ] ;;
-		vm-image) [[ $stderr == "$tool: --no-such-option: "* ]] ;;
+		vm-image) [[ $stderr == "$tool: --no-such-option: unknown command (try '$tool --help')" ]] ;;
 		*) [[ $stderr == "$tool: --no-such-option: unknown option (try '$tool --help')" ]] ;;
 		esac
 	done
@@ -234,6 +234,22 @@ run_examples() {
 
 @test "the examples of vm-ctl(1)" {
 	run_examples "$ROOT/man/vm-ctl.1"
+}
+
+@test "the examples of vm-console(1)" {
+	run_examples "$ROOT/man/vm-console.1"
+}
+
+@test "the examples of vm-image(1)" {
+	run_examples "$ROOT/man/vm-image.1"
+}
+
+@test "the examples of vm-check(1)" {
+	run_examples "$ROOT/man/vm-check.1"
+}
+
+@test "the examples of vm-agent(8)" {
+	run_examples "$ROOT/man/vm-agent.8"
 }
 
 @test "the examples of vm-ls(1)" {

@@ -75,7 +75,7 @@ static int explain(int argc, char **argv)
 	const char *answer = NULL;
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		answer = "vm-agent " PIPEVM_VERSION "\n";
+		answer = "vm-agent (pipevm) " PIPEVM_VERSION "\n";
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		answer = help;
 	if (answer)
@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 	/* The words in argv are those of the kernel's command line that the kernel did not
 	 * know: not for us. */
 
+	setup_low_fds();
 	signals = open_signals();
 	err = mount_all();
 	if (err < 0)

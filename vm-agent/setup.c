@@ -57,6 +57,21 @@ static void raise_loopback(void)
 }
 
 /**
+ * setup_low_fds() - take fds 0, 1, 2 where the kernel, without a console so far, gave us none:
+ * nothing that stays open may get these numbers.
+ */
+void setup_low_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/**
  * setup_stdio() - give pid 1 harmless fds 0, 1, 2, whatever the kernel left there, so that no
  * file ever gets these numbers.
  */

@@ -3,6 +3,7 @@
 #ifndef SETUP_H
 #define SETUP_H
 
+void setup_low_fds(void);
 void setup_stdio(void);
 void setup_machine(void);
 

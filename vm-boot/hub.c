@@ -16,7 +16,7 @@
  * What readers type is queued, 4 KiB, until the guest's driver is up and takes it; when the queue is
  * full we stop reading from readers, and the backlog stands in their sockets.
  *
- * The hub lives on a worker's thread; attach, lost and drain may be called from any other.
+ * The hub is a worker's; attach, lost and drain may be called from any thread.
  */
 #include "hub.h"
 
@@ -277,7 +277,7 @@ static void queue_has_room(struct hub *h)
 
 /**
  * hub_write() - what the guest printed
- * @h: hub, on its worker's thread
+ * @h: hub, as its worker
  * @buf, @len: bytes, at most hub_room() if the guest is to be held back
  *
  * Readers get them with hub_flush(): waking them is no reason to let the guest wait.
@@ -287,7 +287,7 @@ void hub_write(struct hub *h, const void *buf, size_t len)
 	ring_write(&h->ring, buf, len);
 }
 
-/** hub_flush() - give readers what was written. @h: hub, on its worker's thread. */
+/** hub_flush() - give readers what was written. @h: hub, as its worker. */
 void hub_flush(struct hub *h)
 {
 	int i;
@@ -305,7 +305,7 @@ void hub_flush(struct hub *h)
 
 /**
  * hub_input() - take what was typed
- * @h: hub, on its worker's thread
+ * @h: hub, as its worker
  * @buf, @len: where to, at most how much
  * Return: bytes taken, 0 when nothing waits.
  */
@@ -329,14 +329,14 @@ void hub_set_port(struct hub *h, const struct hub_port *port)
 	h->port = *port;
 }
 
-/** hub_set_up_hook() - be told once, on the worker, when the port comes up. @h: hub. */
+/** hub_set_up_hook() - be told once, as the worker, when the port comes up. @h: hub. */
 void hub_set_up_hook(struct hub *h, void (*fn)(void *arg), void *arg)
 {
 	h->up_hook = fn;
 	h->up_arg = arg;
 }
 
-/** hub_port_up() - the guest's driver is up: give it what waits. @h: hub, on its worker. */
+/** hub_port_up() - the guest's driver is up: give it what waits. @h: hub, as its worker. */
 void hub_port_up(struct hub *h)
 {
 	if (!h->up) {
@@ -479,7 +479,7 @@ static void do_drain(void *arg)
 /**
  * hub_drain() - the guest is no more: give every reader the rest, then its end
  * @h: hub, any thread; nothing is written to it afterwards
- * @fn, @arg: called once, on the worker, when the last reader has it all or has left
+ * @fn, @arg: called once, as the worker, when the last reader has it all or has left
  */
 void hub_drain(struct hub *h, void (*fn)(void *arg), void *arg)
 {

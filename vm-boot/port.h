@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* The host's side of a port; called on the worker that serves the port. */
+/* The host's side of a port; called as the worker that serves the port. */
 struct port_sink {
 	size_t (*room)(void *arg);      /* bytes that may be written now; 0: wait to be told */
 	void (*write)(void *arg, const void *buf, size_t len);

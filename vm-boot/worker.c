@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: ISC
 /*
- * worker.c - a thread with an event loop, and calls into it.
+ * worker.c - a thread with an event loop, and a lock that makes any thread part of it.
  *
- * Device models run on workers: never on the main loop, which answers people, and never on a vCPU,
- * which would hold the guest up. What a worker owns is touched by its thread alone; another thread
- * that needs something done there calls: the call is queued, the thread woken, the caller waits for
- * the answer. Handlers are bounded and never wait for a caller's thread, so a call returns soon and
- * calls cannot deadlock. Before the thread has been started (threads come last, after the sandbox)
- * there is nobody to race with and a call just runs.
+ * Device models belong to a worker: their handlers run on its thread, never on the main loop, which
+ * answers people. What a worker owns is touched under its lock alone. Its thread holds the lock
+ * while handlers run and lets go of it to wait; any other thread may take it and act in the worker's place:
+ * the main loop to attach a reader or to stop a ring, a vCPU to serve a kick for which the guest's
+ * driver would otherwise spin until the worker had been woken. Handlers are bounded and wait for nobody, so
+ * the lock is soon free. Locks are taken in this order: PCI bus, registers, worker, UART, MSI-X table.
  */
 #include "worker.h"
 
@@ -23,50 +23,24 @@
 #include "loop.h"
 #include "util.h"
 
-struct call {
-	void (*fn)(void *arg);
-	void *arg;
-	bool done;
-	struct call *next;
-};
-
 struct worker {
 	struct loop *loop;
 	char name[16];
-	int wake;
-	int wake_id;
-	bool started, quit;
+	int quit;               /* eventfd */
+	int quit_id;
+	bool started;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t answered;
-	struct call *first, **last;
+	pthread_mutex_t lock;   /* recursive: a handler may call, too */
 };
 
-static void on_wake(void *arg, uint32_t events)
+static void on_quit(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
 	uint64_t n;
 
 	(void)events;
-	if (read(w->wake, &n, sizeof(n)) < 0) {
-		/* somebody else's wake-up was merged into ours */
-	}
-	pthread_mutex_lock(&w->lock);
-	while (w->first) {
-		struct call *c = w->first;
-
-		w->first = c->next;
-		if (!w->first)
-			w->last = &w->first;
-		pthread_mutex_unlock(&w->lock);
-		c->fn(c->arg);
-		pthread_mutex_lock(&w->lock);
-		c->done = true;
-		pthread_cond_broadcast(&w->answered);
-	}
-	if (w->quit)
+	if (read(w->quit, &n, sizeof(n)) > 0)
 		loop_stop(w->loop);
-	pthread_mutex_unlock(&w->lock);
 }
 
 /**
@@ -77,22 +51,25 @@ static void on_wake(void *arg, uint32_t events)
 struct worker *worker_new(const char *name)
 {
 	struct worker *w = calloc(1, sizeof(*w));
+	pthread_mutexattr_t recursive;
 
 	if (!w)
 		return NULL;
 	snprintf(w->name, sizeof(w->name), "%s", name);
-	w->last = &w->first;
-	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->quit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->loop = loop_new();
-	if (w->wake < 0 || !w->loop ||
-	    (w->wake_id = loop_add(w->loop, w->wake, EPOLLIN, on_wake, w)) < 0) {
+	if (w->quit < 0 || !w->loop ||
+	    (w->quit_id = loop_add(w->loop, w->quit, EPOLLIN, on_quit, w)) < 0) {
 		loop_free(w->loop);
-		cleanup_fd(&w->wake);
+		cleanup_fd(&w->quit);
 		free(w);
 		return NULL;
 	}
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->answered, NULL);
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&w->lock, &recursive);
+	pthread_mutexattr_destroy(&recursive);
+	loop_guard(w->loop, &w->lock);
 	return w;
 }
 
@@ -121,17 +98,14 @@ int worker_start(struct worker *w)
 	return 0;
 }
 
-/** worker_stop() - stop the thread and wait for it; calls run in the caller again. @w: worker. */
+/** worker_stop() - stop the thread and wait for it; calls go on to work. @w: worker. */
 void worker_stop(struct worker *w)
 {
 	uint64_t one = 1;
 
 	if (!w->started)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->quit = true;
-	pthread_mutex_unlock(&w->lock);
-	if (write(w->wake, &one, sizeof(one)) < 0)
+	if (write(w->quit, &one, sizeof(one)) < 0)
 		warn("worker: %s", errstr(errno));
 	pthread_join(w->thread, NULL);
 	w->started = false;
@@ -144,9 +118,8 @@ void worker_free(struct worker *w)
 		return;
 	worker_stop(w);
 	loop_free(w->loop);
-	close(w->wake);
+	close(w->quit);
 	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->answered);
 	free(w);
 }
 
@@ -157,25 +130,13 @@ struct loop *worker_loop(struct worker *w)
 }
 
 /**
- * worker_call() - have a function run on the worker's thread and wait for it
+ * worker_call() - run a function as the worker, here and now
  * @w: worker; from any thread, its own included
- * @fn, @arg: what to run
+ * @fn, @arg: what to run; bounded, as a handler is
  */
 void worker_call(struct worker *w, void (*fn)(void *arg), void *arg)
 {
-	struct call c = { .fn = fn, .arg = arg };
-	uint64_t one = 1;
-
-	if (!w->started || pthread_equal(pthread_self(), w->thread)) {
-		fn(arg);
-		return;
-	}
 	pthread_mutex_lock(&w->lock);
-	*w->last = &c;
-	w->last = &c.next;
-	if (write(w->wake, &one, sizeof(one)) < 0)
-		warn("worker: %s", errstr(errno));
-	while (!c.done)
-		pthread_cond_wait(&w->answered, &w->lock);
+	fn(arg);
 	pthread_mutex_unlock(&w->lock);
 }

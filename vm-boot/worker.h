@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* worker.h - a thread with an event loop, and calls into it. */
+/* worker.h - a thread with an event loop, and a lock that makes any thread part of it. */
 #ifndef WORKER_H
 #define WORKER_H
 

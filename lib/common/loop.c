@@ -7,7 +7,8 @@
  * is recognised as stale and dropped: a handler may remove any watch, its own too, and free what it
  * watched for at once.
  *
- * Handlers do bounded work and never block. A watch's events of 0 still reports EPOLLERR and
+ * Handlers do bounded work and never block. A lock that guards the loop is held while they run and not
+ * while the thread waits: another thread that holds it may change watches, too. A watch's events of 0 still reports EPOLLERR and
  * EPOLLHUP; remove the watch to hear nothing.
  */
 #include "loop.h"
@@ -36,6 +37,7 @@ struct slot {
 struct loop {
 	int epfd;
 	bool running;
+	pthread_mutex_t *lock;  /* held while handlers run; NULL: one thread, no lock */
 	unsigned int count;
 	struct slot *slots;
 };
@@ -92,7 +94,7 @@ static int new_slot(struct loop *l)
 
 /**
  * loop_add() - watch a descriptor
- * @l: loop; call from its own thread
+ * @l: loop; call from its own thread or with its lock
  * @fd: borrowed; remove the watch before closing it
  * @events: EPOLLIN, EPOLLOUT, or 0 for errors and hang-up alone
  * @fn, @arg: called with what happened
@@ -204,6 +206,12 @@ void loop_timer_del(struct loop *l, int *id)
 	close(fd);
 }
 
+/** loop_guard() - have a lock held while handlers run. @l: loop, not running. @lock: borrowed. */
+void loop_guard(struct loop *l, pthread_mutex_t *lock)
+{
+	l->lock = lock;
+}
+
 /**
  * loop_run() - handle events until loop_stop()
  * @l: loop; the calling thread becomes its thread
@@ -219,6 +227,8 @@ int loop_run(struct loop *l)
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		if (l->lock)
+			pthread_mutex_lock(l->lock);
 		for (i = 0; i < n; i++) {
 			struct slot *s = &l->slots[(uint32_t)ev[i].data.u64];
 			uint64_t expirations;
@@ -229,11 +239,13 @@ int loop_run(struct loop *l)
 				continue;       /* re-armed within this batch */
 			s->fn(s->arg, ev[i].events);
 		}
+		if (l->lock)
+			pthread_mutex_unlock(l->lock);
 	}
 	return 0;
 }
 
-/** loop_stop() - make loop_run() return after this batch. @l: loop, from its own thread. */
+/** loop_stop() - make loop_run() return after this batch. @l: loop, from a handler. */
 void loop_stop(struct loop *l)
 {
 	l->running = false;

@@ -3,7 +3,7 @@
 #ifndef LOOP_H
 #define LOOP_H
 
-#include <signal.h>
+#include <pthread.h>
 #include <stdint.h>
 
 struct loop;
@@ -12,6 +12,7 @@ typedef void loop_fn(void *arg, uint32_t events);
 
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
+void loop_guard(struct loop *l, pthread_mutex_t *lock);
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 

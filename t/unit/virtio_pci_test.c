@@ -9,12 +9,16 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 
+#include "loop.h"
 #include "virtio_console.h"
 #include "pci.h"
 #include "port.h"
@@ -68,9 +72,12 @@ static void sink_write(void *arg, const void *buf, size_t len)
 	printed_len += len;
 }
 
+static unsigned int flushes;
+
 static void sink_flush(void *arg)
 {
 	(void)arg;
+	__atomic_add_fetch(&flushes, 1, __ATOMIC_RELEASE);
 }
 
 static size_t sink_input(void *arg, void *buf, size_t len)
@@ -167,18 +174,33 @@ static void offer(uint64_t base, uint16_t i, uint64_t addr, uint32_t len, uint16
 	put_le16(a + 2, (uint16_t)(idx + 1));
 }
 
-static void nothing(void *arg)
+/* Wait until the worker has handled what waits: its loop takes events in the order in which they came. */
+static int turn_fd;
+static unsigned int turns;
+
+static void on_turn(void *arg, uint32_t events)
 {
+	uint64_t n;
+
 	(void)arg;
+	(void)events;
+	if (read(turn_fd, &n, sizeof(n)) > 0)
+		__atomic_add_fetch(&turns, 1, __ATOMIC_RELEASE);
 }
 
-/* Have the worker handle what waits: a call comes after the events before it. */
 static void settle(void)
 {
+	uint64_t one = 1;
 	int i;
 
-	for (i = 0; i < 3; i++)
-		worker_call(worker, nothing, NULL);
+	for (i = 0; i < 3; i++) {
+		unsigned int was = __atomic_load_n(&turns, __ATOMIC_ACQUIRE);
+
+		if (write(turn_fd, &one, sizeof(one)) < 0)
+			abort();
+		while (__atomic_load_n(&turns, __ATOMIC_ACQUIRE) == was)
+			sched_yield();
+	}
 }
 
 /* Turn by turn of the worker, until it is so or ten seconds have passed. */
@@ -233,13 +255,19 @@ static void test_console(void)
 	negotiate(0, 2);
 	interrupts = 0;
 	memcpy(ram + DATA, "hello", 5);
+	flushes = 0;
 	offer(0x10000, 0, DATA, 5, 0);
 	w(0, 0x3004, 1, 2);
-	settle();
-	CHECK(printed_len == 5 && !memcmp(printed, "hello", 5), "the guest prints");
+	CHECK(printed_len == 5 && !memcmp(printed, "hello", 5), "the guest prints, and it is taken at once");
 	CHECK(get_le16(ram + 0x10000 + USED + 2) == 1, "its buffer is given back");
+	CHECK(__atomic_load_n(&flushes, __ATOMIC_ACQUIRE) == 1, "readers are told");
+	offer(0x10000, 1, DATA, 5, 0);
+	w(0, 0x3004, 1, 2);
+	CHECK(printed_len == 10, "more comes");
 	UNTIL(interrupts);
-	CHECK(interrupts == 1 && last_data == 0x42, "with the queue's interrupt, in time");
+	CHECK(last_data == 0x42, "the queue's interrupt, in time");
+	UNTIL(__atomic_load_n(&flushes, __ATOMIC_ACQUIRE) == 2);
+	CHECK(__atomic_load_n(&flushes, __ATOMIC_ACQUIRE) == 2, "readers are told of the rest, too");
 	offer(0, 0, DATA, 16, 2);
 	memcpy(typed, "abc", 3);
 	typed_len = 3;
@@ -426,6 +454,9 @@ int main(int argc, char *argv[])
 	region.host = ram;
 	gmem_add(&mem, &region);
 	worker = worker_new("test");
+	turn_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop_add(worker_loop(worker), turn_fd, EPOLLIN, on_turn, NULL) < 0)
+		return 1;
 	pci_bus_init(&bus);
 	console = virtio_console_new(&mem, worker, &sink);
 	rng = virtio_rng_new(&mem, worker);

@@ -165,9 +165,31 @@ void virtio_reset(struct virtio_dev *dev)
 	dev->features = 0;
 }
 
+static void do_kick(void *arg)
+{
+	struct start *s = arg;
+
+	if (s->dev->ring[s->ring].running)
+		s->dev->ops->kicked(s->dev, s->ring);
+}
+
+/**
+ * virtio_kick() - serve a ring now, on the thread of the vCPU that kicked it
+ * @dev: device
+ * @ring: one of ops->direct: its driver waits for the answer, and the work is short
+ *
+ * An eventfd would have the guest wait for the worker to wake up.
+ */
+void virtio_kick(struct virtio_dev *dev, unsigned int ring)
+{
+	struct start s = { .dev = dev, .ring = ring };
+
+	worker_call(dev->worker, do_kick, &s);
+}
+
 /**
  * virtio_pop() - take a ring's next request, and ask for a reset when the driver broke a rule
- * @dev, @ring: a device on its worker's thread
+ * @dev, @ring: a device as its worker
  * @chain: filled in
  * Return: 1; 0 when there is none or the ring does not run.
  */

@@ -17,12 +17,13 @@ enum { VIRTIO_RINGS_MAX = 4 };
 /* Device ids, virtio 1.2 §5. */
 enum { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4 };
 
-/* A model's callbacks. All but config_read and config_write run on the device's worker. */
+/* A model's callbacks. All but config_read and config_write run as the device's worker. */
 struct virtio_ops {
 	const char *name;
 	uint16_t id;
 	uint8_t pci_class[3];                   /* base, sub, interface */
 	unsigned int rings;
+	unsigned int direct;                    /* bit set: rings to be kicked with virtio_kick() */
 	uint16_t ring_size[VIRTIO_RINGS_MAX];   /* largest */
 	uint64_t features;                      /* the device's own; the ring's are added */
 	size_t config_len;
@@ -66,6 +67,7 @@ int virtio_ring_start(struct virtio_dev *dev, unsigned int ring,
 		      const struct virtio_ring_setup *setup);
 uint16_t virtio_ring_stop(struct virtio_dev *dev, unsigned int ring);
 void virtio_reset(struct virtio_dev *dev);
+void virtio_kick(struct virtio_dev *dev, unsigned int ring);
 
 struct virtq *virtio_vq(struct virtio_dev *dev, unsigned int ring);
 int virtio_pop(struct virtio_dev *dev, unsigned int ring, struct virtq_chain *chain);

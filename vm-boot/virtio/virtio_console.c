@@ -7,9 +7,9 @@
  * the sink as buffers are there for it. Every descriptor taken is given back at once: nothing is
  * ever in flight between two handlers.
  *
- * Linux prints a line in two pieces and polls the used ring for each before it goes on; nobody waits
- * for the interrupt. So a buffer is given back before readers are woken, new output is looked for
- * while they are, without a kick, and one interrupt stands for what was printed in 4 ms.
+ * Linux prints 16 bytes at a time and polls the used ring for them before it goes on; nobody waits
+ * for the interrupt. So output is taken on the vCPU that kicked. Readers get what is printed at once when
+ * it was quiet before, and gathered over 4 ms when it was not; interrupts are gathered likewise.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -27,13 +27,15 @@ enum { RX, TX, RINGS };
 
 enum {
 	TURN_BYTES = 256 << 10, /* so that another device on the worker gets its turn */
-	CALL_MSEC = 4,          /* how long the interrupt for output may wait for more of it */
+	GATHER_MSEC = 4,        /* how long readers and interrupt may wait for more output */
 };
 
 struct console {
 	struct virtio_dev dev;
 	struct port_sink sink;
-	int call_timer;                 /* armed while @called_for */
+	int gather_timer;               /* armed while @gathering */
+	bool gathering;
+	bool unread;                    /* output was taken and readers not told */
 	bool called_for;                /* buffers were given back and the driver not told */
 	uint32_t size;                  /* rows << 16 | cols: one word, so that both change at once */
 };
@@ -52,7 +54,15 @@ static void config_read(struct virtio_dev *dev, size_t off, void *buf, size_t le
 	memcpy(buf, config + off, len);
 }
 
-static void call_now(struct console *c)
+static void tell_readers(struct console *c)
+{
+	if (!c->unread)
+		return;
+	c->unread = false;
+	c->sink.flush(c->sink.arg);
+}
+
+static void tell_driver(struct console *c)
 {
 	if (!c->called_for)
 		return;
@@ -60,42 +70,55 @@ static void call_now(struct console *c)
 	virtio_call(&c->dev, TX);
 }
 
-static void on_call_timer(void *arg, uint32_t events)
+/* Output was taken: tell readers now when it was quiet before, with what follows when it was not. */
+static void gather(struct console *c)
 {
-	(void)events;
-	call_now(arg);
+	if (c->gathering)
+		return;
+	tell_readers(c);
+	c->gathering = true;
+	loop_timer_set(worker_loop(c->dev.worker), c->gather_timer, GATHER_MSEC);
 }
 
-static void call_soon(struct console *c)
+static void on_gather_timer(void *arg, uint32_t events)
 {
-	if (c->called_for)
-		return;
-	c->called_for = true;
-	loop_timer_set(worker_loop(c->dev.worker), c->call_timer, CALL_MSEC);
+	struct console *c = arg;
+
+	(void)events;
+	c->gathering = false;
+	tell_driver(c);
+	if (c->unread)
+		gather(c);
+}
+
+/* Whether the sink has room; when it has none, readers may only not have been told of what there is. */
+static size_t room_for_output(struct console *c)
+{
+	size_t room = c->sink.room(c->sink.arg);
+
+	if (room || !c->unread)
+		return room;
+	tell_readers(c);
+	return c->sink.room(c->sink.arg);
 }
 
 /* @last: the ring stops: take everything, room or not. */
 static void take_output(struct console *c, bool last)
 {
 	struct virtq *vq = virtio_vq(&c->dev, TX);
-	size_t turn = 0, room = 0;
 	struct virtq_chain chain;
-	unsigned int i;
-	bool unread = false;
+	size_t turn = 0;
 
 	if (!vq)
 		return;
 	virtq_want_kick(vq, false);
 	while (turn < TURN_BYTES) {
-		room = last ? TURN_BYTES : c->sink.room(c->sink.arg);
+		size_t room = last ? TURN_BYTES : room_for_output(c);
+		unsigned int i;
+
 		if (!room)
 			break;
 		if (!virtio_pop(&c->dev, TX, &chain)) {
-			if (unread) {
-				c->sink.flush(c->sink.arg);
-				unread = false;
-				continue;
-			}
 			virtq_want_kick(vq, true);
 			if (virtq_empty(vq))
 				break;
@@ -112,11 +135,10 @@ static void take_output(struct console *c, bool last)
 		}
 		virtq_push(vq, chain.head, 0);
 		turn += 16;     /* an empty request is work, too */
-		unread = true;
-		call_soon(c);
+		c->unread = c->called_for = true;
 	}
-	if (unread)
-		c->sink.flush(c->sink.arg);
+	if (turn)
+		gather(c);
 	if (turn >= TURN_BYTES) {
 		uint64_t one = 1;
 
@@ -194,7 +216,8 @@ static void stopping(struct virtio_dev *dev, unsigned int ring)
 	if (ring != TX)
 		return;
 	take_output(of(dev), true);
-	call_now(of(dev));
+	tell_readers(of(dev));
+	tell_driver(of(dev));
 }
 
 static const struct virtio_ops console_ops = {
@@ -202,6 +225,7 @@ static const struct virtio_ops console_ops = {
 	.id = VIRTIO_ID_CONSOLE,
 	.pci_class = { 0x07, 0x80, 0x00 },      /* other communication device */
 	.rings = RINGS,
+	.direct = 1u << TX,
 	.ring_size = { 64, 64 },
 	.features = VIRTIO_CONSOLE_F_SIZE,
 	.config_len = 12,
@@ -214,7 +238,7 @@ static const struct virtio_ops console_ops = {
 /**
  * virtio_console_new() - a console device
  * @mem, @w: borrowed
- * @sink: copied; its functions are called on the worker
+ * @sink: copied; its functions are called as the worker
  * Return: the device, freed with virtio_console_free(), or NULL.
  */
 struct virtio_dev *virtio_console_new(const struct gmem *mem, struct worker *w,
@@ -226,8 +250,8 @@ struct virtio_dev *virtio_console_new(const struct gmem *mem, struct worker *w,
 		return NULL;
 	virtio_init(&c->dev, &console_ops, mem, w);
 	c->sink = *sink;
-	c->call_timer = loop_timer(worker_loop(w), on_call_timer, c);
-	if (c->call_timer < 0) {
+	c->gather_timer = loop_timer(worker_loop(w), on_gather_timer, c);
+	if (c->gather_timer < 0) {
 		free(c);
 		return NULL;
 	}
@@ -239,17 +263,17 @@ void virtio_console_free(struct virtio_dev *dev)
 {
 	if (!dev)
 		return;
-	loop_timer_del(worker_loop(dev->worker), &of(dev)->call_timer);
+	loop_timer_del(worker_loop(dev->worker), &of(dev)->gather_timer);
 	free(of(dev));
 }
 
-/** virtio_console_input() - the sink has input. @dev: the device, on its worker. */
+/** virtio_console_input() - the sink has input. @dev: the device, as its worker. */
 void virtio_console_input(void *dev)
 {
 	give_input(of(dev));
 }
 
-/** virtio_console_room() - the sink has room again. @dev: the device, on its worker. */
+/** virtio_console_room() - the sink has room again. @dev: the device, as its worker. */
 void virtio_console_room(void *dev)
 {
 	take_output(of(dev), false);

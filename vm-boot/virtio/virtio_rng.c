@@ -67,6 +67,7 @@ static const struct virtio_ops rng_ops = {
 	.id = VIRTIO_ID_RNG,
 	.pci_class = { 0x10, 0x00, 0x00 },      /* encryption controller, as QEMU's says */
 	.rings = 1,
+	.direct = 1,
 	.ring_size = { 64 },
 	.kicked = kicked,
 };

@@ -13,7 +13,7 @@
  *
  * @lock guards the registers against several vCPUs. The model's worker never takes it: what it
  * reports (interrupt, configuration change, broken) touches atomics and the MSI-X table alone, since
- * a vCPU holds the lock while it waits for the worker to start or stop a ring.
+ * a vCPU holds the lock while it starts or stops a ring as the worker.
  */
 #include "virtio_cfg.h"
 
@@ -71,7 +71,7 @@ static void set_ioeventfd(struct virtio_pci *p, unsigned int i, bool on)
 	uint64_t bar = pci_bar(&p->pci);
 	struct kvm_ioeventfd io = { .fd = q->kick, .len = 0 };
 
-	if (on && bar) {
+	if (on && bar && !(p->dev->ops->direct & 1u << i)) {
 		io.addr = bar + VIRTIO_NOTIFY + VIRTIO_NOTIFY_STEP * i;
 		/* If it fails the write exits to us, which works too. */
 		if (ioctl(p->vm, KVM_IOEVENTFD, &io) == 0)

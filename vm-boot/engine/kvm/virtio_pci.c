@@ -5,7 +5,7 @@
  *	BAR 0	0x0000	common configuration (virtio_cfg.c)
  *		0x1000	ISR status
  *		0x2000	device configuration
- *		0x3000	notifications, 4 bytes a queue, each an ioeventfd while the queue runs
+ *		0x3000	notifications, 4 bytes a queue; while it runs an ioeventfd, unless it is direct
  *		0x4000	MSI-X table
  *		0x5000	MSI-X pending bits
  */
@@ -60,11 +60,20 @@ static void mem_read(struct pci_dev *pci, uint32_t off, void *buf, size_t len)
 	}
 }
 
+static void kick(struct virtio_pci *p, unsigned int ring)
+{
+	uint64_t one = 1;
+
+	if (p->dev->ops->direct & 1u << ring)
+		virtio_kick(p->dev, ring);
+	else if (write(p->queue[ring].kick, &one, sizeof(one)) < 0)
+		debug("%s: kick: %s", p->dev->ops->name, errstr(errno));
+}
+
 static void mem_write(struct pci_dev *pci, uint32_t off, const void *buf, size_t len)
 {
 	struct virtio_pci *p = of(pci);
 	uint32_t in = off & (WINDOW - 1);
-	uint64_t one = 1;
 
 	switch (off & ~(uint32_t)(WINDOW - 1)) {
 	case OFF_COMMON:
@@ -75,9 +84,8 @@ static void mem_write(struct pci_dev *pci, uint32_t off, const void *buf, size_t
 			p->dev->ops->config_write(p->dev, in, buf, len);
 		break;
 	case VIRTIO_NOTIFY:
-		if (in / VIRTIO_NOTIFY_STEP < p->dev->ops->rings &&
-		    write(p->queue[in / VIRTIO_NOTIFY_STEP].kick, &one, sizeof(one)) < 0)
-			debug("%s: kick: %s", p->dev->ops->name, errstr(errno));
+		if (in / VIRTIO_NOTIFY_STEP < p->dev->ops->rings)
+			kick(p, in / VIRTIO_NOTIFY_STEP);
 		break;
 	case OFF_TABLE:
 		msix_table_write(&p->msix, in, buf, len);

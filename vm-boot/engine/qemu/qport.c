@@ -10,7 +10,7 @@
  * that a backlog stays with who typed it. A driver that starts throws away what the FIFO holds:
  * nothing is sent before qport_listens().
  *
- * All of it happens on the worker, but for qport_new() and qport_free(), when it does not run.
+ * All of it happens as the worker, but for qport_new() and qport_free(), when it does not run.
  */
 #include "qport.h"
 
@@ -120,7 +120,7 @@ static void on_event(void *arg, uint32_t events)
 	rewatch(p);
 }
 
-/** qport_input() - the sink may have input. @port: the port, on its worker. */
+/** qport_input() - the sink may have input. @port: the port, as its worker. */
 void qport_input(void *port)
 {
 	struct qport *p = port;
@@ -131,7 +131,7 @@ void qport_input(void *port)
 	rewatch(p);
 }
 
-/** qport_room() - the sink has room again. @port: the port, on its worker. */
+/** qport_room() - the sink has room again. @port: the port, as its worker. */
 void qport_room(void *port)
 {
 	struct qport *p = port;
