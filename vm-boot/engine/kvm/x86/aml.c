@@ -183,8 +183,8 @@ void aml_notify(struct aml *a, const char *name, uint64_t v)
 }
 
 /*
- * A resource template is a Buffer whose size is an integer term within: a word constant always, so
- * that it can be filled in afterwards without moving anything twice.
+ * A resource template is a Buffer whose size is an integer term within: a byte constant always, so
+ * that it can be filled in afterwards without moving anything twice. Ours are all smaller than 256.
  */
 
 /** aml_open_resources() - Name (_CRS, ResourceTemplate () {. @a: buffer. */
@@ -193,16 +193,18 @@ void aml_open_resources(struct aml *a)
 	aml_named(a, "_CRS");
 	aml_byte(a, 0x11);
 	open_length(a);
-	aml_bytes(a, "\x0b\0\0", 3);
+	aml_bytes(a, "\x0a\0", 2);
 }
 
 /** aml_close_resources() - the end tag, and }). @a: buffer. */
 void aml_close_resources(struct aml *a)
 {
-	size_t at = a->open[a->depth - 1];
+	size_t at = a->open[a->depth - 1], size;
 
 	aml_bytes(a, "\x79\0", 2);              /* checksum 0: not to be checked, §6.4.2.9 */
-	put_le16(a->buf + at + 1, (uint16_t)(a->len - at - 3));
+	size = a->len - at - 2;
+	assert(size < 256);
+	a->buf[at + 1] = (uint8_t)size;
 	aml_close(a);
 }
 
