@@ -130,8 +130,12 @@ static int create_memory(struct machine *m, char *err, size_t errsize)
 			.userspace_addr = (uintptr_t)vm->mem.region[i].host,
 		};
 
-		if (ioctl(m->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-			return -errno;
+		if (ioctl(m->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
+			e = -errno;
+			snprintf(err, errsize, "KVM: cannot give a guest %llu MiB of memory: %s",
+				 (unsigned long long)(vm->cfg.memory / MIB), errstr(e));
+			return e;
+		}
 	}
 	return 0;
 }

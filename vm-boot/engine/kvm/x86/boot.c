@@ -135,6 +135,22 @@ static int write_start_info(const struct gmem *mem, const struct vm_config *cfg,
 	return gmem_write(mem, BOOT_PVH_INFO, info, sizeof(info));
 }
 
+/*
+ * Linux resets a hardware-reduced machine through EFI and, where there is none, through the firmware's
+ * entry in real mode. Ours asks for the reset and waits for it.
+ */
+static int write_reset_vector(const struct gmem *mem)
+{
+	static const uint8_t code[] = {
+		0xba, PORT_RESET & 0xff, PORT_RESET >> 8,       /* mov dx, PORT_RESET */
+		0xb0, RESET_VALUE,                              /* mov al, RESET_VALUE */
+		0xee,                                           /* out dx, al */
+		0xf4, 0xeb, 0xfd,                               /* hlt; jmp to it */
+	};
+
+	return gmem_write(mem, RESET_VECTOR, code, sizeof(code));
+}
+
 /**
  * boot_load() - put kernel, command line and initrd in guest memory
  * @mem: fresh guest RAM
@@ -168,6 +184,8 @@ int boot_load(const struct gmem *mem, const struct vm_config *cfg, const struct 
 		}
 	}
 	e = gmem_write(mem, BOOT_CMDLINE, cfg->cmdline, strlen(cfg->cmdline) + 1);
+	if (!e)
+		e = write_reset_vector(mem);
 	if (e)
 		return e;
 	*entry = (struct boot_entry){

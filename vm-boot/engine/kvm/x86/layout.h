@@ -15,6 +15,7 @@
  *	0x9fc00			reserved up to 1 MiB: as a PC's firmware has it
  *	     0xe0000		ACPI tables
  *	     0xf0000		VM generation id, 16 bytes on a page of its own
+ *	     0xffff0		what a processor runs that is sent to the firmware: a reset
  *	1 MiB			RAM, usable
  *	3 GiB			hole: PCI memory, ECAM, IOAPIC, local APICs
  *	4 GiB			the rest of RAM
@@ -28,6 +29,7 @@
 #define ACPI_TABLES		0xe0000ULL
 #define ACPI_TABLES_SIZE	0x10000ULL
 #define VMGENID_ADDR		0xf0000ULL
+#define RESET_VECTOR		0xffff0ULL
 #define HIGH_RAM		0x100000ULL
 
 #define HOLE_START		0xc0000000ULL
