@@ -46,7 +46,7 @@ struct port_sink port_to_hub(struct hub *hub)
 	};
 }
 
-/* Linux's hvc driver takes ^O for SysRq where it is the kernel's console, and two of them for one. */
+/* Linux's hvc driver takes ^O for SysRq where it is the kernel's console, and two for one. */
 static size_t hvc_input(void *arg, void *buf, size_t len)
 {
 	const uint8_t sysrq = 0x0f;

@@ -2,12 +2,13 @@
 /*
  * worker.c - a thread with an event loop, and a lock that makes any thread part of it.
  *
- * Device models belong to a worker: their handlers run on its thread, never on the main loop, which
- * answers people. What a worker owns is touched under its lock alone. Its thread holds the lock
- * while handlers run and lets go of it to wait; any other thread may take it and act in the worker's place:
- * the main loop to attach a reader or to stop a ring, a vCPU to serve a kick for which the guest's
- * driver would otherwise spin until the worker had been woken. Handlers are bounded and wait for nobody, so
- * the lock is soon free. Locks are taken in this order: PCI bus, registers, worker, UART, MSI-X table.
+ * Device models belong to a worker: their handlers run on its thread, never on the main loop,
+ * which answers people. What a worker owns is touched under its lock alone. Its thread holds the
+ * lock while handlers run and lets go of it to wait; any other thread may take it and act in the
+ * worker's place: the main loop to attach a reader or to stop a ring, a vCPU to serve a kick for
+ * which the guest's driver would otherwise spin until the worker had been woken. Handlers are
+ * bounded and wait for nobody, so the lock is soon free. Locks are taken in this order: PCI bus,
+ * registers, worker, UART, MSI-X table.
  */
 #include "worker.h"
 

@@ -83,8 +83,8 @@ int gmem_write(const struct gmem *mem, uint64_t gpa, const void *buf, size_t len
 	return 0;
 }
 
-/* Map @len bytes of private memory at a 2 MiB boundary, so that huge pages fit. It counts as committed (no
- * MAP_NORESERVE): more than the machine has is refused here, and does not die of it later. */
+/* Map @len bytes of private memory at a 2 MiB boundary, so that huge pages fit. It counts as
+ * committed (no MAP_NORESERVE): more than the machine has is refused here, at once. */
 static void *map_aligned(uint64_t len)
 {
 	uint8_t *p = mmap(NULL, len + 2 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -7,9 +7,9 @@
  * is recognised as stale and dropped: a handler may remove any watch, its own too, and free what it
  * watched for at once.
  *
- * Handlers do bounded work and never block. A lock that guards the loop is held while they run and not
- * while the thread waits: another thread that holds it may change watches, too. A watch's events of 0 still reports EPOLLERR and
- * EPOLLHUP; remove the watch to hear nothing.
+ * Handlers do bounded work and never block. A lock that guards the loop is held while they run and
+ * not while the thread waits: another thread that holds it may change watches, too. A watch's events
+ * of 0 still reports EPOLLERR and EPOLLHUP; remove the watch to hear nothing.
  */
 #include "loop.h"
 

@@ -7,9 +7,9 @@
  * the sink as buffers are there for it. Every descriptor taken is given back at once: nothing is
  * ever in flight between two handlers.
  *
- * Linux prints 16 bytes at a time and polls the used ring for them before it goes on; nobody waits
- * for the interrupt. So output is taken on the vCPU that kicked. Readers get what is printed at once when
- * it was quiet before, and gathered over 4 ms when it was not; interrupts are gathered likewise.
+ * Linux prints a line in two pieces and polls the used ring for each before it goes on; nobody waits
+ * for the interrupt. So output is taken on the vCPU that kicked. Readers get what is printed at once
+ * when it was quiet before, and gathered over 4 ms when it was not; interrupts are gathered, too.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static void tell_driver(struct console *c)
 	virtio_call(&c->dev, TX);
 }
 
-/* Output was taken: tell readers now when it was quiet before, with what follows when it was not. */
+/* Output was taken: tell readers now if it was quiet before, else with what follows. */
 static void gather(struct console *c)
 {
 	if (c->gathering)
@@ -91,7 +91,7 @@ static void on_gather_timer(void *arg, uint32_t events)
 		gather(c);
 }
 
-/* Whether the sink has room; when it has none, readers may only not have been told of what there is. */
+/* What room the sink has; it may have none only because readers were not told of what there is. */
 static size_t room_for_output(struct console *c)
 {
 	size_t room = c->sink.room(c->sink.arg);

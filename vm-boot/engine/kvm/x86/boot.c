@@ -136,8 +136,8 @@ static int write_start_info(const struct gmem *mem, const struct vm_config *cfg,
 }
 
 /*
- * Linux resets a hardware-reduced machine through EFI and, where there is none, through the firmware's
- * entry in real mode. Ours asks for the reset and waits for it.
+ * Linux resets a hardware-reduced machine through EFI and, where there is none, through the
+ * firmware's entry in real mode. Ours asks for the reset and waits for it.
  */
 static int write_reset_vector(const struct gmem *mem)
 {
