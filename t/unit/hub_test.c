@@ -75,5 +75,6 @@ int main(void)
 	close(client);
 	worker_stop(w);
 	hub_free(hub);
+	worker_free(w);
 	return tap_done();
 }
