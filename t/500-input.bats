@@ -197,17 +197,17 @@ alive() {
 	no_engine
 	# Where there is neither VM_RUNTIME_DIR nor XDG_RUNTIME_DIR it is /tmp/pipevm-UID.
 	[ "$(id -u)" -eq 0 ] || skip 'needs root for a mount namespace'
+	# The checkout may itself be below /tmp: the program is held.
 	cat >attack <<-'EOF'
+		exec 8<"$1"
+		shift
 		mount -t tmpfs -o mode=1777 tmp /tmp || exit 99
 		mkdir -m 777 /tmp/pipevm-0
 		chown 65534 /tmp/pipevm-0
 		unset VM_RUNTIME_DIR XDG_RUNTIME_DIR VM
-		exec "$@"
+		exec /proc/self/fd/8 "$@"
 	EOF
-	cp "$ROOT/bin/vm-boot" "$IMAGE"/{vmlinux,initrd} "$VM_RUNTIME_DIR/../" 2>/dev/null
-	cd /
-	run -125 --separate-stderr limit unshare -m sh "$BATS_TEST_TMPDIR/attack" "$ROOT/bin/vm-boot" --engine "$VM_ENGINE"
-	rm -f "$BATS_FILE_TMPDIR"/{vm-boot,vmlinux,initrd}
+	run -125 --separate-stderr limit unshare -m sh "$PWD/attack" "$ROOT/bin/vm-boot" --engine "$VM_ENGINE"
 	echo "$stderr"
 	[ "$stderr" = 'vm-boot: /tmp/pipevm-0: belongs to uid 65534: set VM_RUNTIME_DIR to a directory of yours' ]
 }
