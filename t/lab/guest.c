@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,13 +156,31 @@ static void reap(struct run *r)
 		}
 }
 
+/* Run on each processor in turn: one that has stopped must not go unnoticed because another one beats. */
+static void visit(time_t second)
+{
+	cpu_set_t all, one;
+	int nth, cpu = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all) < 0 || CPU_COUNT(&all) < 1)
+		return;
+	for (nth = (int)(second % CPU_COUNT(&all)); !CPU_ISSET(cpu, &all) || nth--; )
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 static void beat(struct run *r)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec != r->last_beat)
-		send_frame(r, LAB_BEAT, NULL, 0);
+	if (now.tv_sec == r->last_beat)
+		return;
+	visit(now.tv_sec);
+	send_frame(r, LAB_BEAT, NULL, 0);
 	r->last_beat = now.tv_sec;
 }
 
