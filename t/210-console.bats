@@ -55,6 +55,7 @@ run_is() {
 }
 
 @test "2,000 single-byte inputs all arrive" {
+	local bytes=() byte i
 	con --send 'stty raw -echo; echo go-$((40 + 2)); head -c 2000 | sha256sum; stty sane\n' --wait-for 'go-42' >/dev/null
 	for ((i = 0; i < 2000; i++)); do printf -v bytes[i] '\\x%02x' $((i % 251 + 1)); done
 	# shellcheck disable=SC2059 # the notation is the format

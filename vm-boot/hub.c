@@ -277,7 +277,7 @@ static void queue_has_room(struct hub *h)
 
 /**
  * hub_write() - what the guest printed
- * @h: hub, as its worker
+ * @h: hub; called as its worker
  * @buf, @len: bytes, at most hub_room() if the guest is to be held back
  *
  * Readers get them with hub_flush(): waking them is no reason to let the guest wait.
@@ -287,7 +287,7 @@ void hub_write(struct hub *h, const void *buf, size_t len)
 	ring_write(&h->ring, buf, len);
 }
 
-/** hub_flush() - give readers what was written. @h: hub, as its worker. */
+/** hub_flush() - give readers what was written. @h: hub; called as its worker. */
 void hub_flush(struct hub *h)
 {
 	int i;
@@ -305,7 +305,7 @@ void hub_flush(struct hub *h)
 
 /**
  * hub_input() - take what was typed
- * @h: hub, as its worker
+ * @h: hub; called as its worker
  * @buf, @len: where to, at most how much
  * Return: bytes taken, 0 when nothing waits.
  */
@@ -336,7 +336,7 @@ void hub_set_up_hook(struct hub *h, void (*fn)(void *arg), void *arg)
 	h->up_arg = arg;
 }
 
-/** hub_port_up() - the guest's driver is up: give it what waits. @h: hub, as its worker. */
+/** hub_port_up() - the guest's driver is up: give it what waits. @h: hub; called as its worker. */
 void hub_port_up(struct hub *h)
 {
 	if (!h->up) {

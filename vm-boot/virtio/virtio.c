@@ -189,7 +189,7 @@ void virtio_kick(struct virtio_dev *dev, unsigned int ring)
 
 /**
  * virtio_pop() - take a ring's next request, and ask for a reset when the driver broke a rule
- * @dev, @ring: a device as its worker
+ * @dev, @ring: a device; called as its worker
  * @chain: filled in
  * Return: 1; 0 when there is none or the ring does not run.
  */

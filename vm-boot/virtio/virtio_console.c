@@ -267,13 +267,13 @@ void virtio_console_free(struct virtio_dev *dev)
 	free(of(dev));
 }
 
-/** virtio_console_input() - the sink has input. @dev: the device, as its worker. */
+/** virtio_console_input() - the sink has input. @dev: the device; called as its worker. */
 void virtio_console_input(void *dev)
 {
 	give_input(of(dev));
 }
 
-/** virtio_console_room() - the sink has room again. @dev: the device, as its worker. */
+/** virtio_console_room() - the sink has room again. @dev: the device; called as its worker. */
 void virtio_console_room(void *dev)
 {
 	take_output(of(dev), false);

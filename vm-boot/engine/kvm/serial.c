@@ -272,7 +272,7 @@ static void on_wake(void *arg, uint32_t events)
 	serial_input(s);
 }
 
-/** serial_input() - the sink may have input. @serial: the UART, as its worker. */
+/** serial_input() - the sink may have input. @serial: the UART; called as its worker. */
 void serial_input(void *serial)
 {
 	struct serial *s = serial;
@@ -288,7 +288,7 @@ void serial_input(void *serial)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/** serial_room() - the sink has room again. @serial: the UART, as its worker. */
+/** serial_room() - the sink has room again. @serial: the UART; called as its worker. */
 void serial_room(void *serial)
 {
 	give_output(serial, false);

@@ -120,7 +120,7 @@ static void on_event(void *arg, uint32_t events)
 	rewatch(p);
 }
 
-/** qport_input() - the sink may have input. @port: the port, as its worker. */
+/** qport_input() - the sink may have input. @port: the port; called as its worker. */
 void qport_input(void *port)
 {
 	struct qport *p = port;
@@ -131,7 +131,7 @@ void qport_input(void *port)
 	rewatch(p);
 }
 
-/** qport_room() - the sink has room again. @port: the port, as its worker. */
+/** qport_room() - the sink has room again. @port: the port; called as its worker. */
 void qport_room(void *port)
 {
 	struct qport *p = port;
