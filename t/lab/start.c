@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,17 @@ int start_prepare(struct start *s, char *data, size_t n)
 	return chroot(ROOT) < 0 || chdir("/") < 0 ? -errno : 0;
 }
 
+/* The command has every processor but the first, if there are others: see run. */
+static void leave_first_processor(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 2)
+		return;
+	CPU_CLR(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 static void run_command(const struct start *s, int in, int out, int err, int fail)
 {
 	const struct rlimit files = { 1024, 1 << 20 };
@@ -115,6 +127,7 @@ static void run_command(const struct start *s, int in, int out, int err, int fai
 		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	leave_first_processor();
 	setsid();
 	if (s->tty)
 		ioctl(in, TIOCSCTTY, 0);
