@@ -392,14 +392,17 @@ same_terminal() {
 }
 
 @test "a stream: an open silent stdin is not waited for" {
-	mkfifo silent
+	mkfifo silent got
 	exec 8<>silent
-	serve vm -- sh -c 'read x; echo "got $x"'
+	serve vm -- sh -c 'echo come; read x; echo "got $x"'
 	con -V vm <silent >got 8>&- 3>&- &
 	pid=$!
-	con -V vm --send 'go\n'
+	exec 7<got
+	read -r line <&7
+	[ "$line" = $'come\r' ]
+	con -V vm --send 'go\n' 7<&-
 	wait $pid
-	grep -q 'got go' got
+	grep -q 'got go' <&7
 }
 
 @test "a stream: poweroff from a pipe" {
