@@ -78,17 +78,15 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(BUILD)/vm-ag
 	$(link)
 unit: $(UNIT)
 
-# Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer.
-FUZZERS := $(patsubst t/fuzz/%.c,.build/fuzz/%,$(wildcard t/fuzz/*_fuzz.c))
+# Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
-.build/fuzz/%: t/fuzz/%.c $(COMMON) $(BOOT) $(CONSOLE) Makefile
-	$(say) "  FUZZ  $@"
-	@mkdir -p $(@D)
-	$(Q)clang -std=gnu11 -D_GNU_SOURCE -DPIPEVM_VERSION='"fuzz"' -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -Ilib/common -It/unit -Ivm-boot -Ivm-boot/virtio \
-		-Ivm-boot/engine -Ivm-boot/engine/kvm -iquote vm-console $< \
-		$(filter-out %/main.c,$(COMMON) $(BOOT) $(CONSOLE)) -pthread -o $@
-fuzzers: $(FUZZERS)
+$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(LIB)
+	$(link)
+fuzz-programs: $(FUZZERS)
+fuzzers:
+	@$(MAKE) --no-print-directory BUILD=.build/fuzz CC=clang LDFLAGS=-fsanitize=fuzzer \
+		CFLAGS="$(SANITIZE) -fsanitize=fuzzer-no-link" fuzz-programs
 fuzz: fuzzers ## run every fuzz entry FUZZ_SECONDS (60)
 	t/check --fuzz $(FUZZ_SECONDS)
 
@@ -153,5 +151,5 @@ help: ## this
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all unit fuzzers fuzz asan clang deps check soak demo lab bench lint install uninstall clean help
+.PHONY: all unit fuzz-programs fuzzers fuzz asan clang deps check soak demo lab bench lint install uninstall clean help
 .SECONDARY:

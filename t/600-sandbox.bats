@@ -104,6 +104,7 @@ confined() {
 	child=$(pgrep -P "$pid")
 	grep -qx $'Seccomp:\t2' "/proc/$child/status"
 	grep -qx $'NoNewPrivs:\t1' "/proc/$child/status"
+	[ "$(grep -cE '^Cap(Inh|Prm|Eff|Amb):.0+$' "/proc/$child/status")" -eq 4 ]
 }
 
 # tries WANT NUMBER ARG...: system call NUMBER in the running machine gives WANT.

@@ -126,7 +126,8 @@ static int empty_root(void)
 	return 0;
 }
 
-static int drop_capabilities(void)
+/** sandbox_drop_capabilities() - all of them, for good with no_new_privs. Return: 0 or -errno. */
+int sandbox_drop_capabilities(void)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2] = { { 0 } };
@@ -156,7 +157,7 @@ int sandbox_ids(bool *user_namespace)
 		*user_namespace = true;
 		empty_root();
 	}
-	return drop_capabilities();
+	return sandbox_drop_capabilities();
 }
 
 /** sandbox_landlock_abi() - what Landlock can do here. Return: its ABI, 0 for none. */

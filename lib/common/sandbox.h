@@ -26,6 +26,7 @@ struct sandbox_call {
 };
 
 int sandbox_close_others(const int *keep, size_t n);
+int sandbox_drop_capabilities(void);
 int sandbox_ids(bool *user_namespace);
 int sandbox_files(const struct sandbox_dir *dirs, size_t n, bool signals);
 int sandbox_calls(const struct sandbox_call *calls, size_t n);

@@ -3,9 +3,9 @@
  * spawn.c - start a program that holds exactly the descriptors it is given and dies with us.
  *
  * The child's descriptors come from a map and from nowhere else, whether or not somebody forgot a
- * close-on-exec flag. Its signals are as at login. It is killed when the thread that started it
- * ends (PR_SET_PDEATHSIG), so start it from one that lives as long as the program. That exec failed
- * is told through a pipe which a successful exec closes.
+ * close-on-exec flag. Its signals are as at login, and it has no capabilities. It is killed when the
+ * thread that started it ends (PR_SET_PDEATHSIG), so start it from one that lives as long as the
+ * program. That exec failed is told through a pipe which a successful exec closes.
  *
  *	spawn() -> runs -> spawn_reap(): ended, or gone on request by spawn_kill()
  */
@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "sandbox.h"
 #include "util.h"
 
 #ifndef P_PIDFD
@@ -95,7 +96,7 @@ static void run(char *const argv[], const struct spawn_fd *map, size_t n, int fa
 	/* A session of its own: the terminal's keys are for who sits there, not for a helper. */
 	setsid();
 	default_signals();
-	err = at < 0 ? -at : prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? errno : 0;
+	err = at < 0 ? -at : prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? errno : -sandbox_drop_capabilities();
 	if (getppid() != parent)
 		_exit(127);     /* it died before it could take us along */
 	if (!err) {
