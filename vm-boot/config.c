@@ -20,6 +20,8 @@
 #include "rundir.h"
 #include "util.h"
 
+#define NO_SELF_TESTS	" cryptomgr.notests initcall_blacklist=crypto_kdf108_init"
+
 enum {
 	O_IMAGE = OPT_LONG, O_ENGINE, O_LOG_CONSOLE, O_READY_FD, O_STATUS_FD, O_CTL_FD, O_LINGER,
 	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE,
@@ -330,11 +332,12 @@ int config_cmdline(struct vm_config *c, bool has_hvc, char *err, size_t errsize)
 	bool hvc = !strcmp(console, "hvc0");
 	/* An image's init opens the console itself; until its driver is there, COM1 hears of
 	 * what is worse than a warning. panic=-1: reset at once, which we see. A stock kernel spends
-	 * a fifth of its way to init on testing its ciphers, for nobody here (as Kata's default).
+	 * a quarter of its way to init on testing its ciphers, for nobody here: cryptomgr's tests,
+	 * and those that are all that crypto_kdf108_init does.
 	 * What the user appends comes last and wins. */
 	int n = snprintf(c->cmdline, sizeof(c->cmdline), "%s%sconsole=%s%s panic=-1%s%s",
 			 image ? "quiet " : "", hvc ? "earlycon=uart8250,io,0x3f8 " : "", console,
-			 c->image_kernel ? " cryptomgr.notests" : "", *c->append ? " " : "",
+			 c->image_kernel ? NO_SELF_TESTS : "", *c->append ? " " : "",
 			 c->append);
 
 	if ((size_t)n >= sizeof(c->cmdline)) {
