@@ -49,7 +49,8 @@ struct host {
 	int sigfd, status;		/* status: what main returns, once done */
 	int death;			/* ... or the signal to die of */
 	int forwarded;			/* the last signal that went to the command */
-	struct timespec heard;
+	struct timespec judged;
+	long silent_ms;			/* ... and we were there to hear it */
 	struct termios saved;
 	bool raw;
 	const char *command, *cwd;
@@ -173,7 +174,7 @@ static void read_port(struct host *h)
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		return done(h, h->up ? EXIT_LOST : EXIT_OURS, "%s: the machine ended: %s", h->up ? "lost" : "start",
 			    *h->log.last ? h->log.last : h->console.last);
-	clock_gettime(CLOCK_MONOTONIC, &h->heard);
+	h->silent_ms = 0;
 	while ((type = wire_next(&h->in, &payload, &len)) >= 0 && !h->done) {
 		take_frame(h, type, payload, len);
 		wire_drop(&h->in, WIRE_HEADER + len);
@@ -219,7 +220,7 @@ static void read_signal(struct host *h)
 	if (read(h->sigfd, &si, sizeof(si)) != sizeof(si))
 		return;
 	if (si.ssi_signo == SIGCONT) {
-		clock_gettime(CLOCK_MONOTONIC, &h->heard);
+		h->silent_ms = 0;
 		if (h->raw)
 			make_raw(h);
 	} else if (si.ssi_signo == SIGWINCH) {
@@ -255,15 +256,19 @@ static bool busy(const struct host *h)
 	return h->stream[0].len || h->stream[1].len;
 }
 
+/* Silence counts while we run ourselves: what stops the whole host for a while is no fault of the guest. */
 static void judge(struct host *h, bool reading)
 {
+	int limit = h->up ? BEAT_S : BOOT_S;
 	struct timespec now;
+	long ms;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!reading)
-		h->heard = now;
-	if (now.tv_sec - h->heard.tv_sec > (h->up ? BEAT_S : BOOT_S))
-		done(h, EXIT_LOST, "lost: %s for %d s", h->up ? "no heartbeat" : "no sign of life", h->up ? BEAT_S : BOOT_S);
+	ms = (now.tv_sec - h->judged.tv_sec) * 1000 + (now.tv_nsec - h->judged.tv_nsec) / 1000000;
+	h->judged = now;
+	h->silent_ms = reading ? h->silent_ms + (ms < 1500 ? ms : 1500) : 0;
+	if (h->silent_ms > limit * 1000L)
+		done(h, EXIT_LOST, "lost: %s for %d s", h->up ? "no heartbeat" : "no sign of life", limit);
 }
 
 static void turn(struct host *h)
@@ -436,7 +441,7 @@ int main(int argc, char **argv)
 	h.m.virtiofsd = "virtiofsd";
 	parse(&h, argc, argv);
 	h.sigfd = take_signals();
-	clock_gettime(CLOCK_MONOTONIC, &h.heard);
+	clock_gettime(CLOCK_MONOTONIC, &h.judged);
 	r = h.done ? 0 : machine_start(&h.m, &what);
 	if (r < 0)
 		done(&h, EXIT_OURS, "%s: %s", what, strerror(-r));
