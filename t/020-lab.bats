@@ -26,6 +26,7 @@ setup_file() {
 		perl -e 'open(my $k, "+<", "/dev/kvm") or die; print int(ioctl($k, 0xae00, 0)), "\n";
 			ioctl($k, 0xae01, 0) > 2 or die; print "vm\n"' >"$out/kvm"
 		ls /dev/vhost-vsock /dev/net/tun /dev/vsock >"$out/devices"
+		{ nproc && grep Cpus_allowed_list /proc/self/status; } >"$out/cpus"
 		for i in 1 2 3 4; do
 			seq 3000000 | head -c 5000000
 			seq "$i" 4 40000 >&2
@@ -123,6 +124,10 @@ gone() {
 @test "KVM makes machines in the lab, and peers have their devices" {
 	[ "$(cat out/kvm)" = $'12\nvm' ]
 	[ "$(wc -l <out/devices)" -eq 3 ]
+}
+
+@test "the command has the processors that were asked for, and not the first" {
+	[ "$(cat out/cpus)" = $'2\nCpus_allowed_list:\t1-2' ]
 }
 
 @test "SIGINT reaches the command, and the run dies of it with nothing left" {

@@ -49,8 +49,8 @@ struct host {
 	int sigfd, status;		/* status: what main returns, once done */
 	int death;			/* ... or the signal to die of */
 	int forwarded;			/* the last signal that went to the command */
-	struct timespec judged;
-	long silent_ms;			/* ... and we were there to hear it */
+	struct timespec judged;		/* when we last looked */
+	long silent_ms;			/* how long we have listened to nothing */
 	struct termios saved;
 	bool raw;
 	const char *command, *cwd;

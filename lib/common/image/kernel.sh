@@ -43,8 +43,8 @@ kernel_copy() {
 	bzimage) cp --reflink=auto "$kernel" "$1/bzImage" ;;
 	esac
 	[ "$kind" = bzimage ] && [ "$unpack" ] || return 0
-	{ tail -c +$((offset + 1)) "$kernel" | head -c "$length" | "$unpack" -dc 2>/dev/null |
-		dd of="$1/vmlinux" bs=1M iflag=fullblock conv=sparse status=none &&
+	{ tail -c +$((offset + 1)) "$kernel" | head -c "$length" | "$unpack" -dc >"$1/whole" 2>/dev/null &&
+		dd if="$1/whole" of="$1/vmlinux" bs=1M conv=sparse status=none && rm "$1/whole" &&
 		[ "$(kernel_kind "$1/vmlinux")" = elf ] && [ "$(wc -c <"$1/vmlinux")" -eq "$(kernel_size "$kernel")" ]; } ||
 		die "$kernel" "damaged: $unpack cannot unpack it" 'copy it again'
 }
