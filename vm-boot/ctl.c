@@ -26,6 +26,7 @@
 #include "loop.h"
 #include "msg.h"
 #include "util.h"
+#include "virtio_vsock.h"
 #include "vm.h"
 
 enum { CONNS_MAX = 256 };
@@ -42,6 +43,8 @@ static void on_conn(void *arg, uint32_t events);
 
 static void drop_conn(struct conn *c)
 {
+	if (c->waits == WAITS_DIAL)
+		vsock_cancel(c->vm->vsock, c->id);
 	loop_del(c->ctl->vm->loop, &c->watch);
 	cleanup_fd(&c->sock);
 	c->waits = WAITS_NOT;
@@ -266,6 +269,11 @@ static void tell(struct ctl *ctl, enum waits what, void (*reply)(struct conn *c)
 	}
 }
 
+static void reply_over(struct conn *c)
+{
+	conn_error(c, ESHUTDOWN, "the VM has ended");
+}
+
 static void reply_never(struct conn *c)
 {
 	conn_error(c, ESHUTDOWN, "the VM ended before it was ready");
@@ -277,9 +285,51 @@ void ctl_tell_booted(struct ctl *ctl)
 	tell(ctl, WAITS_BOOT, conn_ok);
 }
 
+static void reply_dialled(struct conn *c, struct vsock_result *r)
+{
+	struct msg m;
+	unsigned int i;
+
+	if (r->err) {
+		conn_error(c, r->err, r->err == -ECONNREFUSED ? "vsock: nobody in the guest listens on that port" :
+			   "vsock: the guest did not take the connection");
+		return;
+	}
+	msg_init(&m);
+	msg_add(&m, "ok");
+	for (i = 0; i < r->count; i++)
+		msg_add_fd(&m, &r->fd[i]);
+	conn_reply(c, &m);
+}
+
+/**
+ * ctl_tell_dialled() - answer who dialled
+ * @ctl: or NULL
+ * @result: its descriptors are consumed; its cookie is a connection's id
+ */
+void ctl_tell_dialled(struct ctl *ctl, struct vsock_result *result)
+{
+	unsigned int i;
+	int at;
+
+	for (at = 0; ctl && at < CONNS_MAX; at++) {
+		struct conn *c = &ctl->conn[at];
+
+		if (c->sock < 0 || c->waits != WAITS_DIAL || c->id != result->cookie)
+			continue;
+		c->waits = WAITS_NOT;
+		reply_dialled(c, result);
+		if (c->sock >= 0)
+			conn_answered(c);
+	}
+	for (i = 0; i < result->count; i++)
+		cleanup_fd(&result->fd[i]);
+}
+
 /** ctl_tell_ended() - answer who waits for the end, or for what will never be. @ctl: or NULL. */
 void ctl_tell_ended(struct ctl *ctl)
 {
+	tell(ctl, WAITS_DIAL, reply_over);
 	tell(ctl, WAITS_BOOT, reply_never);
 	tell(ctl, WAITS_STOP, conn_end);
 	tell(ctl, WAITS_END, conn_end);

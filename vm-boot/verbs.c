@@ -13,7 +13,9 @@
 #include "engine.h"
 #include "hub.h"
 #include "opts.h"
+#include "proto.h"
 #include "util.h"
+#include "virtio_vsock.h"
 #include "vm.h"
 
 enum { PROTOCOL_VERSION = 1 };
@@ -178,6 +180,61 @@ static void verb_kill(struct conn *c, struct msg *req)
 		conn_end(c);
 }
 
+static void verb_vsock(struct conn *c, struct msg *req)
+{
+	struct vm *vm = c->vm;
+	uint64_t port, count = 1;
+	int err;
+
+	if (parse_u64(req->word[1], 0, UINT32_MAX - 1, &port) ||
+	    (req->words == 3 && parse_u64(req->word[2], 1, VSOCK_DIAL_MAX, &count))) {
+		conn_error(c, EINVAL, "vsock: takes a port and how many connections, 1 to 16");
+		return;
+	}
+	if (vm->state == VM_ENDED) {
+		conn_error(c, ESHUTDOWN, "the VM has ended");
+		return;
+	}
+	err = vsock_dial(vm->vsock, c->id, (uint32_t)port, (unsigned int)count);
+	if (err)
+		conn_error(c, err, err == -ENOTCONN ? "vsock: the guest has no driver for it, or not yet" :
+			   err == -EMFILE ? "vsock: too many connections" : "vsock: out of resources");
+	else
+		conn_wait_for(c, WAITS_DIAL);
+}
+
+static void verb_vsock_listen(struct conn *c, struct msg *req)
+{
+	struct msg m;
+	uint64_t port;
+	int pair[2], err;
+
+	if (parse_u64(req->word[1], 0, UINT32_MAX - 1, &port)) {
+		conn_error(c, EINVAL, "vsock-listen: takes a port");
+		return;
+	}
+	if (port == PROTO_LIFE_PORT) {
+		conn_error(c, EPERM, "vsock-listen: this port is for the agent");
+		return;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		conn_error(c, errno, "vsock-listen: out of descriptors");
+		return;
+	}
+	err = vsock_listen(c->vm->vsock, (uint32_t)port, &pair[0]);
+	if (err) {
+		close(pair[0]);
+		close(pair[1]);
+		conn_error(c, err, err == -EADDRINUSE ? "vsock-listen: another program listens on this port" :
+			   "vsock-listen: too many listeners");
+		return;
+	}
+	msg_init(&m);
+	msg_add(&m, "ok");
+	msg_add_fd(&m, &pair[1]);
+	conn_reply(c, &m);
+}
+
 static void verb_dial(struct conn *c, struct msg *req)
 {
 	struct msg m;
@@ -216,6 +273,8 @@ static const struct verb {
 	{ "kill", 0, 0, 0, verb_kill },
 	{ "wait", 0, 0, 0, verb_wait },
 	{ "dial", 0, 0, 0, verb_dial },
+	{ "vsock", 1, 2, 0, verb_vsock },
+	{ "vsock-listen", 1, 1, 0, verb_vsock_listen },
 };
 
 /**

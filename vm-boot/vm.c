@@ -30,6 +30,7 @@
 #include "log.h"
 #include "loop.h"
 #include "util.h"
+#include "virtio_vsock.h"
 #include "worker.h"
 
 /* How long readers may take for the last bytes. */
@@ -106,6 +107,19 @@ static void on_boot(void *arg, uint32_t events)
 		vm->booted(vm);
 }
 
+static void on_dialled(void *arg, uint32_t events)
+{
+	struct vm *vm = arg;
+	struct vsock_result result;
+	uint64_t n;
+
+	(void)events;
+	if (read(vsock_event(vm->vsock), &n, sizeof(n)) < 0)
+		return;
+	while (vsock_result(vm->vsock, &result))
+		ctl_tell_dialled(vm->ctl, &result);
+}
+
 static void on_drained(void *arg, uint32_t events)
 {
 	struct vm *vm = arg;
@@ -164,7 +178,11 @@ int vm_init(struct vm *vm)
 	vm->drain_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vm->loop = loop_new();
 	vm->devices = worker_new("devices");
-	if (vm->boot_event < 0 || vm->drain_event < 0 || !vm->loop || !vm->devices)
+	vm->streams = worker_new("vsock");
+	if (vm->boot_event < 0 || vm->drain_event < 0 || !vm->loop || !vm->devices || !vm->streams)
+		return -errno;
+	vm->vsock = vsock_new(&vm->mem, vm->streams);
+	if (!vm->vsock)
 		return -errno;
 	vm->hub = hub_new(vm->devices);
 	if (!vm->hub)
@@ -173,6 +191,8 @@ int vm_init(struct vm *vm)
 	id = loop_add(vm->loop, vm->boot_event, EPOLLIN, on_boot, vm);
 	if (id >= 0)
 		id = loop_add(vm->loop, vm->drain_event, EPOLLIN, on_drained, vm);
+	if (id >= 0)
+		id = loop_add(vm->loop, vsock_event(vm->vsock), EPOLLIN, on_dialled, vm);
 	if (id >= 0)
 		id = vm->grace_timer = loop_timer(vm->loop, on_grace, vm);
 	if (id >= 0)
@@ -189,6 +209,8 @@ int vm_start(struct vm *vm)
 
 	assert(vm->state == VM_CREATED);
 	err = worker_start(vm->devices);
+	if (!err)
+		err = worker_start(vm->streams);
 	if (!err)
 		err = vm->engine->start(vm);
 	if (err)
@@ -318,10 +340,14 @@ void vm_free(struct vm *vm)
 {
 	if (vm->devices)
 		worker_stop(vm->devices);
+	if (vm->streams)
+		worker_stop(vm->streams);
 	ctl_free(vm->ctl);
 	vm->ctl = NULL;
 	if (vm->engine)
 		vm->engine->free(vm);
+	vsock_free(vm->vsock);
+	worker_free(vm->streams);
 	hub_free(vm->hub);
 	worker_free(vm->devices);
 	if (vm->loop) {

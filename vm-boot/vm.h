@@ -15,6 +15,7 @@
 struct engine;
 struct hub;
 struct loop;
+struct vsock;
 struct worker;
 struct ctl;
 
@@ -45,6 +46,8 @@ struct vm {
 	time_t started;
 	struct loop *loop;
 	struct worker *devices;
+	struct worker *streams; /* serves vsock */
+	struct vsock *vsock;
 	struct hub *hub;
 	struct gmem mem;
 	struct rundir rundir;

@@ -155,6 +155,13 @@ uint16_t virtio_ring_stop(struct virtio_dev *dev, unsigned int ring)
 	return s.base;
 }
 
+static void do_reset(void *arg)
+{
+	struct virtio_dev *dev = arg;
+
+	dev->ops->reset(dev);
+}
+
 /** virtio_reset() - stop every ring and forget what was negotiated. @dev: device. */
 void virtio_reset(struct virtio_dev *dev)
 {
@@ -162,6 +169,8 @@ void virtio_reset(struct virtio_dev *dev)
 
 	for (i = 0; i < dev->ops->rings; i++)
 		virtio_ring_stop(dev, i);
+	if (dev->ops->reset)
+		worker_call(dev->worker, do_reset, dev);
 	dev->features = 0;
 }
 

@@ -15,7 +15,7 @@ struct worker;
 enum { VIRTIO_RINGS_MAX = 4 };
 
 /* Device ids, virtio 1.2 §5. */
-enum { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4 };
+enum { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_VSOCK = 19 };
 
 /* A model's callbacks. All but config_read and config_write run as the device's worker. */
 struct virtio_ops {
@@ -34,6 +34,8 @@ struct virtio_ops {
 	void (*kicked)(struct virtio_dev *dev, unsigned int ring);
 	/* Finish what is there; nothing may be in flight afterwards. */
 	void (*stopping)(struct virtio_dev *dev, unsigned int ring);
+	/* The driver went away: forget what it was told. Its rings are stopped. */
+	void (*reset)(struct virtio_dev *dev);
 };
 
 /* What a front end (virtio-pci, vhost-user) gives with a ring. */

@@ -27,6 +27,7 @@
 #include "port.h"
 #include "probe.h"
 #include "virtio_rng.h"
+#include "virtio_vsock.h"
 #include "serial.h"
 #include "util.h"
 #include "virtio_pci.h"
@@ -196,6 +197,8 @@ static int create_devices(struct machine *m)
 	m->rng = virtio_rng_new(&vm->mem, vm->devices);
 	if (!e)
 		e = add_virtio(m, m->rng);
+	if (!e)
+		e = add_virtio(m, vsock_dev(vm->vsock));
 	if (e)
 		return e;
 	pvpanic_init(m);
