@@ -334,6 +334,7 @@ static void take_packets(struct vsock *v)
 		take_packet(v, &chain);
 		virtq_push(vq, chain.head, 0);
 	}
+	v->stuck = v->resets == VSOCK_RESETS;
 	if (turn)
 		virtio_call(&v->dev, TX);
 	if (turn >= TURN_BYTES)
@@ -343,12 +344,11 @@ static void take_packets(struct vsock *v)
 static void kicked(struct virtio_dev *dev, unsigned int ring)
 {
 	struct vsock *v = of(dev);
-	bool stuck = v->resets == VSOCK_RESETS;
 
 	if (ring == RX)
 		vsock_feed(v);
 	/* Room for resets: the guest's packets, which were left alone, may come again. */
-	if (ring == TX || (ring == RX && stuck && v->resets < VSOCK_RESETS)) {
+	if (ring == TX || (v->stuck && v->resets < VSOCK_RESETS)) {
 		take_packets(v);
 		vsock_feed(v);
 	}

@@ -92,6 +92,7 @@ struct vsock {
 	uint32_t next_port;
 	struct vsock_reset reset[VSOCK_RESETS];
 	unsigned int reset_head, resets;
+	bool stuck;                     /* packets were left alone because of those */
 	struct vsock_listener listener[VSOCK_LISTENERS_MAX];
 	struct virtq_chain chain[16];   /* buffers that are being filled */
 };
