@@ -42,6 +42,10 @@ static const struct opt table[] = {
 	{ O_CTL_FD, "ctl-fd", "N", "serve this control socket; its end ends the VM" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
+	{ 't', "tty", NULL, "give COMMAND the console as its terminal" },
+	{ 'e', "env", "NAME[=VALUE]", "environment of COMMAND; without a value: ours" },
+	{ 'w', "workdir", "DIR", "directory of COMMAND" },
+	{ 'u', "user", "USER[:GROUP]", "who runs COMMAND" },
 	{ 'd', "detach", NULL, "print the handle when the VM is ready, and return" },
 	{ O_WITH, "with", NULL, "become PROG, with VM=fd:N; the VM ends with it" },
 	{ O_NO_SANDBOX, "no-sandbox", NULL, "do not confine the machine (for debugging)" },
@@ -51,7 +55,7 @@ static const struct opt table[] = {
 
 static const struct opts opts = {
 	.tool = "vm-boot",
-	.synopsis = "[OPTION]... [--with PROG [ARG]...]",
+	.synopsis = "[OPTION]... [[--] COMMAND [ARG]...]\n       vm-boot [OPTION]... --with PROG [ARG]...",
 	.about = "Boot a Linux guest and print its handle.",
 	.epilog = "FILE may be fd:N. The VM is this process: it ends with it, and the other way "
 		  "round.\nExit status: 0 power-off or stopped, 124 timeout, 125 anything else. "
@@ -173,6 +177,28 @@ static void parse_ctl_fd(struct vm_config *c, const char *s)
 			   c->ctl_fd);
 }
 
+static const char *inherit(const char *name)
+{
+	const char *value = getenv(name);
+	char *both;
+
+	if (!value)
+		return NULL;
+	if (asprintf(&both, "%s=%s", name, value) < 0)
+		die(125, "out of memory");
+	return both;    /* lives as long as we do */
+}
+
+static void add_env(struct vm_config *c, const char *arg)
+{
+	if (!*arg || *arg == '=')
+		opts_usage(&opts, "-e: '%s' has no name", arg);
+	if (c->envs == ARRAY_SIZE(c->env))
+		opts_usage(&opts, "-e: more than %zu", ARRAY_SIZE(c->env));
+	c->env[c->envs] = strchr(arg, '=') ? arg : inherit(arg);
+	c->envs += c->env[c->envs] != NULL;
+}
+
 static void parse_option(struct vm_config *c, int id, const char *arg, const char **files)
 {
 	uint64_t n;
@@ -225,6 +251,18 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 	case O_TIMEOUT:
 		if (parse_msec(arg, &c->timeout_msec) || !c->timeout_msec)
 			opts_usage(&opts, "--timeout: '%s' is not a time in seconds", arg);
+		break;
+	case 't':
+		c->tty = true;
+		break;
+	case 'e':
+		add_env(c, arg);
+		break;
+	case 'w':
+		c->workdir = arg;
+		break;
+	case 'u':
+		c->user = arg;
 		break;
 	case 'd':
 		c->detach = true;
@@ -283,8 +321,10 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 		if (c->detach || c->ctl_fd >= 0)
 			opts_usage(&opts, "--with: goes with neither -d nor --ctl-fd");
 	} else if (opts_end() < argc) {
-		opts_usage(&opts, "%s: unexpected operand", argv[opts_end()]);
+		c->command = argv + opts_end();
 	}
+	if (!c->command && (c->tty || c->envs || c->workdir || c->user))
+		opts_usage(&opts, "-t, -e, -w and -u are for a COMMAND: none was given");
 	if (c->detach && c->ctl_fd >= 0)
 		opts_usage(&opts, "-d: does not go with --ctl-fd");
 	c->private = (c->with || c->ctl_fd >= 0) && !c->named;
@@ -301,6 +341,8 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 		image_open(c, files[2] ? files[2] : "default");
 	c->kernel_size = file_size(c->kernel);
 	c->initrd_size = c->initrd < 0 ? 0 : file_size(c->initrd);
+	if (c->command && c->initrd < 0)
+		opts_usage(&opts, "COMMAND: there is no initrd, so no vm-agent to run it: give -r, or use an image");
 }
 
 /* The tty that the last console= of @cmdline names; empty without one. */

@@ -32,6 +32,12 @@ struct vm_config {
 	uint64_t timeout_msec;          /* 0: none */
 	bool private;                   /* no name and no path: known by a descriptor alone */
 	char **with;                    /* program to become, NULL: none */
+	char **command;                 /* main command, NULL: the image's shell */
+	const char *env[64];            /* NAME=VALUE of it */
+	unsigned int envs;
+	const char *workdir, *user;     /* or NULL */
+	bool tty;                       /* the console is its terminal */
+	uint8_t token[16];              /* by which the guest's agent is known */
 	/* Settled once the engine is known: */
 	char cmdline[CMDLINE_MAX];
 	char console[16];               /* tty that is the console: hvc0 or ttyS0 */

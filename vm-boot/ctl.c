@@ -21,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "agent.h"
 #include "conn.h"
 #include "log.h"
 #include "loop.h"
@@ -93,7 +94,7 @@ void conn_end(struct conn *c)
 	msg_init(&m);
 	msg_add(&m, "ok");
 	msg_add(&m, vm_cause_name(vm->cause));
-	msg_addf(&m, "%d", vm_cause_status(vm->cause));
+	msg_addf(&m, "%d", vm->status);
 	conn_reply(c, &m);
 	/* Who stopped it may still wait for it: the answer to `wait` is the one that counts. */
 	if (c->sock >= 0 && c->waits == WAITS_END)
@@ -285,6 +286,20 @@ void ctl_tell_booted(struct ctl *ctl)
 	tell(ctl, WAITS_BOOT, conn_ok);
 }
 
+static void reply_agent(struct conn *c)
+{
+	if (agent_state(c->vm->agent) == AGENT_READY)
+		conn_ok(c);
+	else
+		conn_error(c, ECONNRESET, "the agent in the guest was lost");
+}
+
+/** ctl_tell_agent() - answer who waits for the agent: it is ready, or was lost. @ctl: or NULL. */
+void ctl_tell_agent(struct ctl *ctl)
+{
+	tell(ctl, WAITS_AGENT, reply_agent);
+}
+
 static void reply_dialled(struct conn *c, struct vsock_result *r)
 {
 	struct msg m;
@@ -331,6 +346,7 @@ void ctl_tell_ended(struct ctl *ctl)
 {
 	tell(ctl, WAITS_DIAL, reply_over);
 	tell(ctl, WAITS_BOOT, reply_never);
+	tell(ctl, WAITS_AGENT, reply_never);
 	tell(ctl, WAITS_STOP, conn_end);
 	tell(ctl, WAITS_END, conn_end);
 }

@@ -14,6 +14,7 @@ int ctl_listen(struct ctl *ctl, int *listener);
 int ctl_adopt(struct ctl *ctl, int *shared);
 bool ctl_busy(const struct ctl *ctl);
 void ctl_tell_booted(struct ctl *ctl);
+void ctl_tell_agent(struct ctl *ctl);
 void ctl_tell_dialled(struct ctl *ctl, struct vsock_result *result);
 void ctl_tell_ended(struct ctl *ctl);
 void ctl_free(struct ctl *ctl);

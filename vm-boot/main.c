@@ -27,6 +27,7 @@
 #include "loop.h"
 #include "probe.h"
 #include "rundir.h"
+#include "seed.h"
 #include "util.h"
 #include "vm.h"
 
@@ -295,7 +296,7 @@ static void clean_up(struct boot *b)
 
 	if (keep) {
 		n = snprintf(text, sizeof(text), "%s %d\n", vm_cause_name(vm->cause),
-			     vm_cause_status(vm->cause));
+			     vm->status);
 		if (write(b->exit, text, (size_t)n) < 0)
 			warn("exit file: %s", errstr(errno));
 	}
@@ -335,6 +336,8 @@ int main(int argc, char *argv[])
 	vm->log_fd = steal_fd(&vm->cfg.log_console);
 	e = vm_init(vm);
 	if (!e)
+		e = seed_plant(&vm->cfg);
+	if (!e)
 		e = choose_engine(vm, err, sizeof(err));
 	if (!e && !(vm->ctl = ctl_new(vm)))
 		e = -ENOMEM;
@@ -371,7 +374,7 @@ int main(int argc, char *argv[])
 	e = loop_run(vm->loop);
 	if (e)
 		warn("event loop: %s", errstr(e));
-	status = vm_cause_status(vm->cause);
+	status = vm->status;
 	if (vm->state == VM_ENDED && status == 125)
 		warn("the VM ended: %s", vm_cause_name(vm->cause));
 out:

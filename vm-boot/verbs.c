@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "agent.h"
 #include "conn.h"
 #include "engine.h"
 #include "hub.h"
@@ -32,6 +33,7 @@ static void verb_status(struct conn *c, struct msg *req)
 	msg_addf(&m, "name=%s", vm->cfg.name);
 	msg_addf(&m, "state=%s", vm_state_name(vm->state));
 	msg_addf(&m, "booted=%d", vm_booted(vm));
+	msg_addf(&m, "agent=%s", agent_state_name(agent_state(vm->agent)));
 	msg_addf(&m, "pid=%d", (int)getpid());
 	msg_addf(&m, "engine=%s", vm->engine->name);
 	msg_addf(&m, "cpus=%u", vm->cfg.cpus);
@@ -43,16 +45,19 @@ static void verb_status(struct conn *c, struct msg *req)
 
 static void verb_ready(struct conn *c, struct msg *req)
 {
-	if (req->words == 2 && strcmp(req->word[1], "boot")) {
-		conn_error(c, EINVAL, "ready: 'boot' is all this VM can tell");
-		return;
-	}
-	if (c->vm->state == VM_ENDED)
+	bool agent = req->words == 2 && !strcmp(req->word[1], "agent");
+	enum agent_state state = agent_state(c->vm->agent);
+
+	if (req->words == 2 && !agent && strcmp(req->word[1], "boot"))
+		conn_error(c, EINVAL, "ready: takes boot or agent");
+	else if (c->vm->state == VM_ENDED)
 		conn_error(c, ESHUTDOWN, "the VM has ended");
-	else if (vm_booted(c->vm))
+	else if (agent ? state == AGENT_READY : vm_booted(c->vm))
 		conn_ok(c);
+	else if (agent && state == AGENT_LOST)
+		conn_error(c, ECONNRESET, "the agent in the guest was lost");
 	else
-		conn_wait_for(c, WAITS_BOOT);
+		conn_wait_for(c, agent ? WAITS_AGENT : WAITS_BOOT);
 }
 
 static void verb_console(struct conn *c, struct msg *req)

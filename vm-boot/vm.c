@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "agent.h"
 #include "ctl.h"
 #include "engine.h"
 #include "hub.h"
@@ -51,6 +52,8 @@ static const struct {
 } causes[] = {
 	[CAUSE_NONE] = { "none", 125 },
 	[CAUSE_POWEROFF] = { "poweroff", 0 },
+	[CAUSE_EXITED] = { "exited", 0 },
+	[CAUSE_AGENT_LOST] = { "agent-lost", 125 },
 	[CAUSE_STOPPED] = { "stopped", 0 },
 	[CAUSE_REBOOT] = { "reboot", 125 },
 	[CAUSE_RESET] = { "reset", 125 },
@@ -72,12 +75,6 @@ const char *vm_state_name(enum vm_state s)
 const char *vm_cause_name(enum vm_cause c)
 {
 	return causes[c].name;
-}
-
-/** vm_cause_status() - vm-boot's exit status for a cause. @c. Return: 0, 124 or 125. */
-int vm_cause_status(enum vm_cause c)
-{
-	return causes[c].status;
 }
 
 static void tell_event(void *arg)
@@ -184,6 +181,9 @@ int vm_init(struct vm *vm)
 	vm->vsock = vsock_new(&vm->mem, vm->streams);
 	if (!vm->vsock)
 		return -errno;
+	vm->agent = agent_new(vm);
+	if (!vm->agent)
+		return -ENOMEM;
 	vm->hub = hub_new(vm->devices);
 	if (!vm->hub)
 		return -ENOMEM;
@@ -232,11 +232,21 @@ static void write_status(struct vm *vm)
 {
 	char json[128];
 	int n = snprintf(json, sizeof(json), "{\"cause\":\"%s\",\"status\":%d}\n",
-			 vm_cause_name(vm->cause), vm_cause_status(vm->cause));
+			 vm_cause_name(vm->cause), vm->status);
 
 	if (vm->cfg.status_fd >= 0 && write(vm->cfg.status_fd, json, (size_t)n) < 0)
 		warn("status descriptor: %s", errstr(errno));
 	cleanup_fd(&vm->cfg.status_fd);
+}
+
+/* What a guest that switched itself off, unasked, was to be and was. */
+static enum vm_cause judge_poweroff(struct vm *vm)
+{
+	if (vm->asked)
+		return CAUSE_STOPPED;
+	if (agent_exited(vm->agent, &vm->status))
+		return CAUSE_EXITED;
+	return vm->cfg.command ? CAUSE_AGENT_LOST : CAUSE_POWEROFF;
 }
 
 /**
@@ -248,7 +258,9 @@ void vm_ended(struct vm *vm, enum vm_cause cause)
 {
 	if (vm->state == VM_ENDED)
 		return;
-	vm->cause = cause == CAUSE_POWEROFF && vm->asked ? CAUSE_STOPPED : cause;
+	vm->cause = cause == CAUSE_POWEROFF ? judge_poweroff(vm) : cause;
+	if (vm->cause != CAUSE_EXITED)
+		vm->status = causes[vm->cause].status;
 	vm->state = VM_ENDED;
 	loop_timer_set(vm->loop, vm->grace_timer, 0);
 	loop_timer_set(vm->loop, vm->timeout_timer, 0);
@@ -295,7 +307,8 @@ void vm_stop(struct vm *vm, uint64_t grace_msec)
 		vm_resume(vm);
 	vm->state = VM_STOPPING;
 	vm->grace_msec = grace_msec;
-	vm->engine->power_button(vm);
+	if (!agent_stop(vm->agent))
+		vm->engine->power_button(vm);
 	loop_timer_set(vm->loop, vm->grace_timer, MIN(grace_msec, (uint64_t)BUTTON_MSEC));
 }
 
@@ -346,6 +359,7 @@ void vm_free(struct vm *vm)
 	vm->ctl = NULL;
 	if (vm->engine)
 		vm->engine->free(vm);
+	agent_free(vm->agent);
 	vsock_free(vm->vsock);
 	worker_free(vm->streams);
 	hub_free(vm->hub);

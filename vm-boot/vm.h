@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "rundir.h"
 
+struct agent;
 struct engine;
 struct hub;
 struct loop;
@@ -24,6 +25,8 @@ enum vm_state { VM_CREATED, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_ENDED, VM_STA
 enum vm_cause {
 	CAUSE_NONE,
 	CAUSE_POWEROFF,         /* the guest switched itself off */
+	CAUSE_EXITED,           /* its main command ended */
+	CAUSE_AGENT_LOST,       /* it should have told how its main command ended, and did not */
 	CAUSE_STOPPED,          /* somebody asked: stop, TERM, the reader left */
 	CAUSE_REBOOT,           /* the guest's init announced it */
 	CAUSE_RESET,            /* it did not */
@@ -41,6 +44,7 @@ struct vm {
 	uint64_t initrd_addr;   /* where kernel_fit() puts the initrd */
 	enum vm_state state;
 	enum vm_cause cause;
+	int status;             /* vm-boot's exit status, once ENDED */
 	bool asked;             /* somebody asked for the end: power-off means stopped */
 	bool in_user_namespace; /* peers of another uid, root too, look alike in there */
 	time_t started;
@@ -48,6 +52,7 @@ struct vm {
 	struct worker *devices;
 	struct worker *streams; /* serves vsock */
 	struct vsock *vsock;
+	struct agent *agent;
 	struct hub *hub;
 	struct gmem mem;
 	struct rundir rundir;
@@ -67,7 +72,6 @@ struct vm {
 
 const char *vm_state_name(enum vm_state s);
 const char *vm_cause_name(enum vm_cause c);
-int vm_cause_status(enum vm_cause c);
 
 int vm_init(struct vm *vm);
 int vm_start(struct vm *vm);

@@ -35,6 +35,9 @@
  *		stop			end the machine
  *		ping			COOKIE
  *		winsize			SIZE of the console
+ *
+ * Config, one record in a file that vm-boot adds to the initrd, read and removed by the agent as init before
+ * anything else runs: TOKEN; HOSTNAME; and for a main command other than a shell ARG, ENV, CWD, USER, FLAGS.
  */
 #ifndef PROTO_H
 #define PROTO_H
@@ -61,6 +64,7 @@ enum proto_type {
 	PROTO_STARTED, PROTO_FAILED, PROTO_EXIT,
 	PROTO_LIFE_HELLO, PROTO_LIFE_READY, PROTO_LIFE_EXITED, PROTO_LIFE_PONG,
 	PROTO_LIFE_WELCOME, PROTO_LIFE_ACKNOWLEDGED, PROTO_LIFE_STOP, PROTO_LIFE_PING,
+	PROTO_CONFIG,
 };
 
 enum proto_kind {
@@ -82,8 +86,12 @@ enum proto_kind {
 	PROTO_K_BOOT_ID,                /* 16 bytes */
 	PROTO_K_TOKEN,                  /* 16 bytes */
 	PROTO_K_COOKIE,                 /* u64 */
+	PROTO_K_HOSTNAME,
 };
 
-enum { PROTO_DETACH = 1 };
+/* Bits of PROTO_K_FLAGS: of `exec`, of the config. */
+enum { PROTO_DETACH = 1, PROTO_MAIN_TTY = 2 };
+
+#define PROTO_CONFIG_FILE ".pipevm"     /* in the root of the initial file system */
 
 #endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: ISC
+/*
+ * agent.c - the life-cycle link to vm-agent in the guest (proto.h).
+ *
+ * The agent dials; nobody polls. Of every dial the guest's port must be below 1024, which takes root there, and the
+ * hello must carry the token that its init was given (seed.c). A link that greets so replaces the one before.
+ *
+ *	link	FREE --a dial--> GREETING --hello, token--> UP --its end, a newer one, malformed--> FREE
+ *		GREETING --5 s, anything but hello--> FREE
+ *
+ *	agent	ABSENT --hello--> GREETED --ready--> READY
+ *		GREETED, READY --the link's end--> the same for a moment --no new link--> LOST
+ *		LOST --hello--> GREETED
+ *
+ * The main command's end is told once and kept: `exited` is acknowledged each time it comes, and counted
+ * the first time. What the guest sends is hostile: small records, bounded by wire.c; what it does not read of our few words
+ * ends its link.
+ */
+#include "agent.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "ctl.h"
+#include "log.h"
+#include "loop.h"
+#include "msg.h"
+#include "opts.h"
+#include "proto.h"
+#include "util.h"
+#include "virtio_vsock.h"
+#include "vm.h"
+#include "wire.h"
+
+enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, ROOT_PORTS = 1024 };
+
+enum link_state { LINK_FREE, LINK_GREETING, LINK_UP };
+
+struct link {
+	struct agent *a;
+	enum link_state state;
+	int fd, watch, timer;
+	struct wire_in in;
+};
+
+struct agent {
+	struct vm *vm;
+	enum agent_state state;
+	int listener, listener_id;
+	int return_timer;               /* armed while a lost link may come back */
+	bool exited;
+	int status;                     /* of the main command, as exit statuses are */
+	struct link link[LINKS];
+};
+
+static const char *const state_names[] = {
+	[AGENT_ABSENT] = "absent",
+	[AGENT_GREETED] = "greeted",
+	[AGENT_READY] = "ready",
+	[AGENT_LOST] = "lost",
+};
+_Static_assert(ARRAY_SIZE(state_names) == AGENT_STATES, "a name for every state");
+
+/** agent_state_name() - a state's word in the control protocol. @s. Return: static string. */
+const char *agent_state_name(enum agent_state s)
+{
+	return state_names[s];
+}
+
+/** agent_state() - where the agent stands. @a. Return: so. */
+enum agent_state agent_state(const struct agent *a)
+{
+	return a->state;
+}
+
+/** agent_exited() - whether the main command ended. @a. @status: set when it did. Return: so. */
+bool agent_exited(const struct agent *a, int *status)
+{
+	if (a->exited)
+		*status = a->status;
+	return a->exited;
+}
+
+static struct link *up(struct agent *a)
+{
+	int i;
+
+	for (i = 0; i < LINKS; i++)
+		if (a->link[i].state == LINK_UP)
+			return &a->link[i];
+	return NULL;
+}
+
+static void drop(struct link *l)
+{
+	struct agent *a = l->a;
+	struct loop *loop = a->vm->loop;
+	bool was_up = l->state == LINK_UP;
+
+	loop_del(loop, &l->watch);
+	loop_timer_del(loop, &l->timer);
+	cleanup_fd(&l->fd);
+	wire_in_free(&l->in);
+	l->state = LINK_FREE;
+	if (was_up && !a->exited)
+		loop_timer_set(loop, a->return_timer, RETURN_MSEC);
+}
+
+static void on_return_timeout(void *arg, uint32_t events)
+{
+	struct agent *a = arg;
+
+	(void)events;
+	if (up(a) || a->vm->state == VM_ENDED || a->vm->state == VM_STOPPING)
+		return;
+	if (a->vm->state == VM_PAUSED) {
+		loop_timer_set(a->vm->loop, a->return_timer, RETURN_MSEC);
+		return;
+	}
+	warn("the agent in the guest was lost");
+	a->state = AGENT_LOST;
+	ctl_tell_agent(a->vm->ctl);
+}
+
+/* Say one word. A peer that does not read the few there are loses its link. */
+static void say(struct link *l, unsigned int type)
+{
+	struct wire_out w;
+
+	wire_begin(&w, type);
+	if (wire_end(&w) || send(l->fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)w.len)
+		drop(l);
+	wire_drop(&w);
+}
+
+static bool hello(struct link *l, const struct wire_record *r)
+{
+	const struct vm_config *c = &l->a->vm->cfg;
+	uint8_t token[sizeof(c->token)];
+	uint32_t version;
+	struct link *old;
+
+	if (r->type != PROTO_LIFE_HELLO || !wire_get_u32(r, PROTO_K_VERSION, &version))
+		return false;
+	if (version != PROTO_VERSION) {
+		warn("the agent in the guest speaks version %u, this vm-boot %d: build the image anew", version,
+		     PROTO_VERSION);
+		return false;
+	}
+	if (!wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token)) || memcmp(token, c->token, sizeof(token))) {
+		warn("an agent without the token was refused");
+		return false;
+	}
+	old = up(l->a);
+	if (old)
+		drop(old);
+	loop_timer_set(l->a->vm->loop, l->a->return_timer, 0);
+	loop_timer_set(l->a->vm->loop, l->timer, 0);
+	assert(l->state == LINK_GREETING);
+	l->state = LINK_UP;
+	l->a->state = AGENT_GREETED;
+	say(l, PROTO_LIFE_WELCOME);
+	return true;
+}
+
+static bool exited(struct agent *a, const struct wire_record *r)
+{
+	uint32_t n;
+	int status;
+
+	if (wire_get_u32(r, PROTO_K_STATUS, &n) && n <= 255)
+		status = (int)n;
+	else if (wire_get_u32(r, PROTO_K_SIGNAL, &n) && n >= 1 && n <= 64)
+		status = 128 + (int)n;
+	else
+		return false;
+	if (!a->exited) {
+		a->exited = true;
+		a->status = status;
+	}
+	return true;
+}
+
+/* Return: false for what has no place here. @l may be free afterwards either way. */
+static bool record(struct link *l, const struct wire_record *r)
+{
+	struct agent *a = l->a;
+
+	if (l->state == LINK_GREETING)
+		return hello(l, r);
+	switch (r->type) {
+	case PROTO_LIFE_READY:
+		a->state = AGENT_READY;
+		ctl_tell_agent(a->vm->ctl);
+		return true;
+	case PROTO_LIFE_EXITED:
+		if (!exited(a, r))
+			return false;
+		say(l, PROTO_LIFE_ACKNOWLEDGED);
+		return true;
+	case PROTO_LIFE_PONG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void on_link(void *arg, uint32_t events)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT;
+	struct link *l = arg;
+	struct wire_record r;
+	size_t room;
+	void *at = wire_room(&l->in, &room);
+	ssize_t n = at ? recv(l->fd, at, room, MSG_DONTWAIT) : -1;
+	int e = 0;
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) && at)
+		return;
+	if (n <= 0) {
+		drop(l);
+		return;
+	}
+	wire_got(&l->in, (size_t)n);
+	while (l->state != LINK_FREE && (e = wire_next(&l->in, &r)) == 1) {
+		if (!record(l, &r)) {
+			e = -EPROTO;
+			break;
+		}
+		if (l->state != LINK_FREE)
+			wire_take(&l->in);
+	}
+	if (e >= 0 || l->state == LINK_FREE)
+		return;
+	warn_limited(&limit, "the agent in the guest sent what it must not: its link is closed");
+	drop(l);
+}
+
+static void on_greeting_timeout(void *arg, uint32_t events)
+{
+	struct link *l = arg;
+
+	(void)events;
+	if (l->state == LINK_GREETING)
+		drop(l);
+}
+
+static void add_link(struct agent *a, int *fd)
+{
+	struct loop *loop = a->vm->loop;
+	struct link *l = NULL;
+	int i;
+
+	for (i = 0; i < LINKS && !l; i++)
+		if (a->link[i].state == LINK_FREE)
+			l = &a->link[i];
+	if (!l)
+		return;         /* the caller closes it: the agent dials again */
+	l->state = LINK_GREETING;
+	l->fd = steal_fd(fd);
+	wire_in_init(&l->in, WIRE_SMALL);
+	l->watch = loop_add(loop, l->fd, EPOLLIN, on_link, l);
+	l->timer = loop_timer(loop, on_greeting_timeout, l);
+	if (l->watch < 0 || l->timer < 0)
+		drop(l);
+	else
+		loop_timer_set(loop, l->timer, GREETING_MSEC);
+}
+
+static void on_dial(void *arg, uint32_t events)
+{
+	struct agent *a = arg;
+	autoclose int fd = -1;
+	uint64_t port;
+	struct msg m;
+
+	(void)events;
+	if (msg_recv(a->listener, &m, false) <= 0)
+		return;
+	fd = msg_take_fd(&m, 0);
+	if (fd >= 0 && !parse_u64(m.word[0], 0, ROOT_PORTS - 1, &port))
+		add_link(a, &fd);
+	msg_drop(&m);
+}
+
+/**
+ * agent_stop() - ask the agent to end the machine
+ * @a: any state
+ * Return: whether there is an agent to ask.
+ */
+bool agent_stop(struct agent *a)
+{
+	struct link *l = up(a);
+
+	if (!l)
+		return false;
+	say(l, PROTO_LIFE_STOP);
+	return l->state == LINK_UP;
+}
+
+/** agent_new() - wait for the guest's agent. @vm: with loop and vsock; borrowed. Return: it, or NULL. */
+struct agent *agent_new(struct vm *vm)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int pair[2], i;
+
+	if (!a)
+		return NULL;
+	*a = (struct agent){ .vm = vm, .listener = -1, .listener_id = -1, .return_timer = -1 };
+	for (i = 0; i < LINKS; i++)
+		a->link[i] = (struct link){ .a = a, .fd = -1, .watch = -1, .timer = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(a);
+		return NULL;
+	}
+	a->listener = pair[1];
+	a->listener_id = loop_add(vm->loop, a->listener, EPOLLIN, on_dial, a);
+	a->return_timer = loop_timer(vm->loop, on_return_timeout, a);
+	if (a->listener_id < 0 || a->return_timer < 0 || vsock_listen(vm->vsock, PROTO_LIFE_PORT, &pair[0])) {
+		close(pair[0]);
+		agent_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+/** agent_free() - end the link. @a: may be NULL. */
+void agent_free(struct agent *a)
+{
+	int i;
+
+	if (!a)
+		return;
+	for (i = 0; i < LINKS; i++)
+		if (a->link[i].state != LINK_FREE)
+			drop(&a->link[i]);
+	loop_del(a->vm->loop, &a->listener_id);
+	loop_timer_del(a->vm->loop, &a->return_timer);
+	cleanup_fd(&a->listener);
+	free(a);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* agent.h - the life-cycle link to vm-agent in the guest. */
+#ifndef AGENT_H
+#define AGENT_H
+
+#include <stdbool.h>
+
+struct agent;
+struct vm;
+
+enum agent_state {
+	AGENT_ABSENT,           /* nobody has dialled yet */
+	AGENT_GREETED,          /* it is who it says it is */
+	AGENT_READY,            /* and takes commands */
+	AGENT_LOST,             /* it was there */
+	AGENT_STATES
+};
+
+struct agent *agent_new(struct vm *vm);
+void agent_free(struct agent *a);
+enum agent_state agent_state(const struct agent *a);
+const char *agent_state_name(enum agent_state s);
+bool agent_exited(const struct agent *a, int *status);
+bool agent_stop(struct agent *a);
+
+#endif
