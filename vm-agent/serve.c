@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -92,6 +93,33 @@ static int serve_vsock(int absent)
 	return finish(server_run(listener, AF_VSOCK));
 }
 
+/* A listening AF_UNIX socket that was inherited. Return: it, or -errno. */
+static int inherited(const char *number)
+{
+	int listens = 0, family = 0;
+	socklen_t len = sizeof(int);
+	char *end;
+	long fd = strtol(number, &end, 10);
+
+	if (!*number || *end || fd < 0 || fd > INT_MAX)
+		return -EINVAL;
+	if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
+	    getsockopt((int)fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
+		return -errno;
+	return listens && family == AF_UNIX ? (int)fd : -EINVAL;
+}
+
+static int serve_fd(const char *spec)
+{
+	autoclose int listener = inherited(spec + 3);
+
+	if (listener < 0) {
+		kmsg(KMSG_ERR, "%s: not a listening socket of ours: %s", spec, strerror(-listener));
+		return 1;
+	}
+	return finish(server_run(listener, AF_UNIX));
+}
+
 /* Return: the exit status. */
 static int serve_path(const char *path)
 {
@@ -169,5 +197,7 @@ int serve_command(int argc, char **argv)
 		return 2;
 	}
 	child_prepare();
+	if (path && strncmp(argv[2], "fd:", 3) == 0)
+		return serve_fd(argv[2]);
 	return path ? serve_path(argv[2]) : serve_vsock(1);
 }

@@ -22,6 +22,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -43,7 +44,7 @@ enum {
 	ENDING_MS = 500,
 	CONNS_MAX = 4096,
 	SESSIONS_MAX = 1024,
-	ACCEPTS = 64,			/* at a time */
+	ACCEPTS = 64,
 };
 
 struct server;
@@ -61,6 +62,7 @@ struct server {
 	struct loop *loop;
 	struct exec_host host;
 	int listener, family, watch;
+	int accepts;			/* at a time */
 	int signals, signals_watch;
 	int timer;
 	long long armed;		/* when the timer fires; 0: it does not */
@@ -244,8 +246,11 @@ static bool may_connect(int fd, const struct sockaddr_vm *from)
 
 static void pause_accepting(struct server *v, int err)
 {
-	if (!v->retry)
-		kmsg(KMSG_WARNING, "accept: %s: paused", strerror(err));
+	static bool said;
+
+	if (!said)
+		kmsg(KMSG_WARNING, "accept: %s: paused; not said again", strerror(err));
+	said = true;
 	loop_mod(v->loop, v->watch, 0);
 	v->retry = clock_ms() + RETRY_MS;
 	wake(v, v->retry);
@@ -257,7 +262,7 @@ static void listener_ready(void *arg, uint32_t events)
 	int i;
 
 	(void)events;
-	for (i = 0; i < ACCEPTS; i++) {
+	for (i = 0; i < v->accepts; i++) {
 		struct sockaddr_vm from = { .svm_family = (sa_family_t)v->family };
 		socklen_t len = sizeof(from);
 		int fd = accept4(v->listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -407,7 +412,8 @@ static int set_up(struct server *v)
 
 /**
  * server_run() - serve until TERM or INT
- * @listener: listens, O_NONBLOCK; borrowed
+ * @listener: listens; borrowed. Without O_NONBLOCK it is asked for one connection at a time: its
+ *	description may be shared
  * @family: its, AF_VSOCK or AF_UNIX
  *
  * The process is the server's: its signals, its children.
@@ -422,6 +428,7 @@ int server_run(int listener, int family)
 		return -ENOMEM;
 	v->listener = listener;
 	v->family = family;
+	v->accepts = fcntl(listener, F_GETFL) & O_NONBLOCK ? ACCEPTS : 1;
 	v->last = &v->conns;
 	v->signals = -1;
 	err = set_up(v);
