@@ -25,7 +25,7 @@ COMMON := $(wildcard lib/common/*.c)
 BOOT := $(filter-out vm-boot/vm-ctl.c,$(wildcard vm-boot/*.c)) \
 	$(wildcard vm-boot/virtio/*.c vm-boot/engine/*/*.c vm-boot/engine/kvm/x86/*.c)
 CONSOLE := $(wildcard vm-console/*.c)
-AGENT := $(wildcard vm-agent/*.c)
+AGENT := $(wildcard vm-agent/*.c) lib/common/loop.c lib/common/wire.c
 SCRIPTS := vm-image vm-ls vm-check
 BUILT := vm-boot vm-ctl vm-console vm-agent
 

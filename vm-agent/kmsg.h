@@ -12,6 +12,7 @@ enum kmsg_level {
 	KMSG_DEBUG = 7,
 };
 
+void kmsg_to_stderr(void);
 void kmsg(enum kmsg_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

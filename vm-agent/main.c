@@ -5,7 +5,8 @@
  * Pid 1 mounts, loads modules, starts a shell on the console, reaps, and ends the machine: when
  * the main process ends, when a signal says so (those of busybox's poweroff, halt and reboot),
  * or when the power button is pressed. It sleeps in one poll(2) in between and never exits,
- * because that would panic the kernel. The exec service will be a child of it.
+ * because that would panic the kernel. The exec server (serve.c) is a child of it: whatever happens
+ * to that one, the machine goes on.
  *
  * All modules are loaded before the shell starts. Leaving those that the console does not need
  * to a child was measured: under TCG the prompt came 0.2 to 0.3 s earlier, of 3.1 s, with one
@@ -29,6 +30,7 @@
 #include "module.h"
 #include "mount.h"
 #include "power.h"
+#include "serve.h"
 #include "session.h"
 #include "setup.h"
 #include "util.h"
@@ -69,8 +71,14 @@ static bool is_init(void)
 static int explain(int argc, char **argv)
 {
 	static const char help[] =
-		"usage: vm-agent --help | --version\n"
-		"Otherwise it is the init of a pipevm guest, started by the kernel as pid 1. "
+		"usage: vm-agent serve [--socket PATH]\n"
+		"       vm-agent --help | --version\n"
+		"The init of a pipevm guest, started by the kernel as pid 1; or, with `serve`, what runs\n"
+		"commands for the host in a guest with an init of its own.\n"
+		"\n"
+		"      --socket PATH  listen there, for this user, and not on vsock\n"
+		"      --help         print this and exit\n"
+		"      --version      print the version and exit\n"
 		"See vm-agent(8).\n";
 	const char *answer = NULL;
 
@@ -80,6 +88,8 @@ static int explain(int argc, char **argv)
 		answer = help;
 	if (answer)
 		return fputs(answer, stdout) < 0 || fflush(stdout) != 0;
+	if (argc >= 2 && strcmp(argv[1], "serve") == 0)
+		return serve_command(argc - 1, argv + 1);
 	fputs("vm-agent: is the init of a pipevm guest; not pid 1: nothing done (try --help)\n",
 	      stderr);
 	return 2;
@@ -185,6 +195,9 @@ int main(int argc, char **argv)
 	mounted = clock_us();
 	modules = module_load_all();
 	loaded = clock_us();
+	session.agent = serve_fork();
+	if (session.agent < 0)
+		kmsg(KMSG_ERR, "exec server: fork: %s", strerror(-session.agent));
 	button_open(&button);
 
 	console = console_open();

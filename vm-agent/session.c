@@ -116,6 +116,18 @@ static void end(struct session *s, int status)
 		kmsg(KMSG_INFO, "main process exited with status %d", WEXITSTATUS(status));
 }
 
+/* The exec server has ended. It is not started again: what it died of would come again. */
+static void end_agent(struct session *s, int status)
+{
+	s->agent = 0;
+	if (WIFSIGNALED(status))
+		kmsg(KMSG_ERR, "exec server killed by signal %d: no more commands from the host",
+		     WTERMSIG(status));
+	else if (WEXITSTATUS(status))
+		kmsg(KMSG_ERR, "exec server exited with status %d: no more commands from the host",
+		     WEXITSTATUS(status));
+}
+
 /**
  * session_reap() - reap every child that has ended, the main process as any other.
  * @s: moves from RUNNING to ENDED when the main process is among them
@@ -136,5 +148,7 @@ bool session_reap(struct session *s)
 			return pid == 0;
 		if (pid == s->pid)
 			end(s, status);
+		else if (pid == s->agent)
+			end_agent(s, status);
 	}
 }

@@ -10,6 +10,7 @@ struct session {
 	pid_t pid;		/* the main process, leader of its group; 0: none (any more) */
 	bool ended;
 	int status;		/* of waitpid(2), once ended */
+	pid_t agent;		/* the exec server; 0 or less: none (any more) */
 };
 
 int session_start(struct session *s, int console);

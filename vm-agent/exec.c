@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: ISC
+/*
+ * exec.c - a session: one command for one client.
+ *
+ *   GATHERING	the control connection is here; `exec` and the streams it names are to come, in
+ *		GATHER_MS
+ *   STARTING	forked; its status pipe tells whether it runs
+ *   RUNNING	`started` is sent, bytes flow
+ *   DRAINING	the command was reaped; what its pipes held then is sent yet
+ *   CLOSING	the last record is in the queue: `failed`, `exit`, or `started` of a detached one
+ *   ENDED	everything is closed; exec_free() it
+ *
+ *   GATHERING --all there--> STARTING --status pipe ends--> RUNNING --reaped--> DRAINING
+ *   DRAINING --outputs sent--> CLOSING --record sent--> ENDED
+ *   GATHERING, STARTING --failure--> CLOSING	STARTING --detached command runs--> CLOSING
+ *   any but STARTING, RUNNING --control connection lost--> ENDED
+ *
+ * A session is over when its command is, not when its output ends: a background child may hold the
+ * pipes for ever, and gets SIGPIPE later. A terminal is read until it is hung up, which the end
+ * of the command does as it leads the session; a kernel that is late gets DRAIN_MS, not counting
+ * the time in which the client does not read.
+ *
+ * When the control connection is lost while there is a process, everything else is closed at once,
+ * its group gets HUP and CONT, and KILL after GRACE_MS. The session stays until the command is
+ * reaped; before that, while the pid cannot be another's, what is left of the group is killed.
+ *
+ * Signals that come before the command runs are kept and delivered then.
+ */
+#include "exec.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "child.h"
+#include "clock.h"
+#include "control.h"
+#include "flow.h"
+#include "kmsg.h"
+#include "loop.h"
+#include "request.h"
+#include "user.h"
+#include "util.h"
+
+enum {
+	GATHER_MS = 5000,
+	GRACE_MS = 1000,
+	DRAIN_MS = 1000,
+	CLOSE_MS = 5000,
+	LOG_LINES = 32,			/* about what clients sent wrongly, in all */
+};
+
+enum exec_state {
+	EXEC_GATHERING,
+	EXEC_STARTING,
+	EXEC_RUNNING,
+	EXEC_DRAINING,
+	EXEC_CLOSING,
+	EXEC_ENDED,
+	EXEC_STATE_COUNT
+};
+
+struct exec {
+	enum exec_state state;
+	const struct exec_host *host;
+	uint8_t id[PROTO_ID];
+	struct control control;
+	long long deadline;		/* of this state, by clock_ms(); 0: none */
+
+	bool asked;			/* @request is there */
+	struct request request;		/* until RUNNING */
+	struct identity identity;	/* likewise */
+	uint32_t streams;		/* asked for */
+	uint32_t seen;			/* streams that came, also those that went */
+	int fd[PROTO_STREAMS];		/* streams until RUNNING; -1: none */
+
+	struct flow flow;
+	int status, status_watch;	/* pipe from the child */
+	pid_t pid;			/* to be reaped by us; 0: none */
+	bool hung_up;
+	uint64_t signals;		/* 1 << number, until RUNNING */
+	int wait_status;
+};
+
+static unsigned int lines_left = LOG_LINES;
+
+static void move(struct exec *s, enum exec_state to)
+{
+	static const unsigned int from[EXEC_STATE_COUNT] = {
+		[EXEC_STARTING] = 1 << EXEC_GATHERING,
+		[EXEC_RUNNING] = 1 << EXEC_STARTING,
+		[EXEC_DRAINING] = 1 << EXEC_RUNNING,
+		[EXEC_CLOSING] = 1 << EXEC_GATHERING | 1 << EXEC_STARTING | 1 << EXEC_DRAINING,
+		[EXEC_ENDED] = (1 << EXEC_ENDED) - 1,
+	};
+
+	assert(from[to] & 1u << s->state);
+	s->state = to;
+	s->deadline = 0;
+}
+
+static void set_deadline(struct exec *s, int ms)
+{
+	s->deadline = clock_ms() + ms;
+	s->host->wake(s->host->arg, s->deadline);
+}
+
+/* -- the end -- */
+
+/* Close all but the control connection: the client sees the ends of its streams, the command a
+ * closed stdin, SIGPIPE, or its terminal hung up. */
+static void close_streams(struct exec *s)
+{
+	size_t i;
+
+	flow_stop(&s->flow);
+	for (i = 0; i < ARRAY_SIZE(s->fd); i++)
+		cleanup_fd(&s->fd[i]);
+	if (s->status_watch >= 0)
+		loop_del(s->host->loop, &s->status_watch);
+	cleanup_fd(&s->status);
+}
+
+static void end(struct exec *s)
+{
+	move(s, EXEC_ENDED);
+	close_streams(s);
+	control_stop(&s->control);
+	request_free(&s->request);
+	user_free(&s->identity);
+	/* The server frees it: callers up the stack look at it yet. */
+	s->host->wake(s->host->arg, clock_ms());
+}
+
+/* To the command's group; to itself alone as long as it does not lead one. */
+static void signal_group(const struct exec *s, int sig)
+{
+	if (s->pid > 0 && kill(-s->pid, sig) < 0 && errno == ESRCH)
+		kill(s->pid, sig);
+}
+
+/**
+ * exec_hang_up() - the client is gone, or has to go
+ * @s: any state
+ */
+void exec_hang_up(struct exec *s)
+{
+	if (s->state == EXEC_ENDED || s->hung_up)
+		return;
+	if ((s->state != EXEC_STARTING && s->state != EXEC_RUNNING) || !exec_pid(s)) {
+		end(s);
+		return;
+	}
+	s->hung_up = true;
+	control_stop(&s->control);
+	close_streams(s);
+	signal_group(s, SIGHUP);
+	signal_group(s, SIGCONT);
+	set_deadline(s, GRACE_MS);
+}
+
+/* Send the last record: the session is over when it is gone. */
+static void send_last(struct exec *s, struct wire_out *w)
+{
+	move(s, EXEC_CLOSING);
+	if (control_send(&s->control, w) < 0 || !control_busy(&s->control))
+		end(s);
+	else
+		set_deadline(s, CLOSE_MS);
+}
+
+static void send_failed(struct exec *s, unsigned int status, const char *text)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_FAILED);
+	wire_put_u32(&w, PROTO_K_STATUS, status);
+	wire_put_text(&w, PROTO_K_TEXT, text);
+	send_last(s, &w);
+}
+
+static void send_exit(struct exec *s)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_EXIT);
+	if (WIFSIGNALED(s->wait_status))
+		wire_put_u32(&w, PROTO_K_SIGNAL, (uint32_t)WTERMSIG(s->wait_status));
+	else
+		wire_put_u32(&w, PROTO_K_STATUS, (uint32_t)WEXITSTATUS(s->wait_status));
+	if (s->streams & (1 << PROTO_STDOUT | 1 << PROTO_TTY))
+		wire_put_u64(&w, PROTO_K_BYTES_OUT, s->flow.output.sent);
+	if (s->streams & 1 << PROTO_STDERR)
+		wire_put_u64(&w, PROTO_K_BYTES_ERR, s->flow.errors.sent);
+	send_last(s, &w);
+}
+
+/* -- running -- */
+
+static void see_drained(void *arg)
+{
+	struct exec *s = arg;
+
+	if (s->state == EXEC_DRAINING && flow_is_over(&s->flow))
+		send_exit(s);
+}
+
+static void deliver_signals(struct exec *s)
+{
+	int sig;
+
+	for (sig = 1; sig < 64; sig++)
+		if (s->signals & 1ULL << sig)
+			signal_group(s, sig);
+	s->signals = 0;
+}
+
+/* The command runs: say so, and let the bytes flow. */
+static void run(struct exec *s)
+{
+	bool detached = s->request.flags & PROTO_DETACH;
+	struct wire_out w;
+	int err;
+
+	wire_begin(&w, PROTO_STARTED);
+	wire_put_u32(&w, PROTO_K_PID, (uint32_t)s->pid);
+	request_free(&s->request);
+	user_free(&s->identity);
+	if (detached) {
+		s->pid = 0;
+		send_last(s, &w);
+		return;
+	}
+	move(s, EXEC_RUNNING);
+	err = control_send(&s->control, &w);
+	if (!err)
+		err = flow_start(&s->flow, s->host->loop, s->fd, see_drained, s);
+	if (err < 0) {
+		kmsg(KMSG_ERR, "session: %s: its command is hung up", strerror(-err));
+		exec_hang_up(s);
+		return;
+	}
+	deliver_signals(s);
+}
+
+/* -- starting -- */
+
+static void fail_to_start(struct exec *s, const struct child_failure *f)
+{
+	char text[1024];
+	int status = child_explain(f, &s->request, &s->identity, text, sizeof(text));
+
+	/* It has exited, or is about to; the server reaps whom nobody knows. */
+	s->pid = 0;
+	close_streams(s);
+	send_failed(s, (unsigned int)status, text);
+}
+
+/* See what the status pipe has to say. */
+static void status_ready(void *arg, uint32_t events)
+{
+	struct exec *s = arg;
+	struct child_failure f;
+	ssize_t n = read(s->status, &f, sizeof(f));
+
+	(void)events;
+	assert(s->state == EXEC_STARTING);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	loop_del(s->host->loop, &s->status_watch);
+	cleanup_fd(&s->status);
+	if (n == (ssize_t)sizeof(f))
+		fail_to_start(s, &f);
+	else
+		run(s);
+}
+
+static void start(struct exec *s)
+{
+	struct child_failure f = { .stage = CHILD_SETUP };
+	char text[512];
+	int err = user_lookup(&s->identity, s->request.user, text, sizeof(text));
+
+	if (err < 0) {
+		child_vitals(-err, text + strlen(text), sizeof(text) - strlen(text));
+		send_failed(s, err == -ENOENT ? 126 : 125, text);
+		return;
+	}
+	move(s, EXEC_STARTING);
+	request_environment(&s->request, &s->identity);
+	err = plumbing_open(&s->flow.plumbing, s->streams, &s->request.size);
+	if (err == 0) {
+		f.stage = CHILD_FORK;
+		err = child_start(&s->request, &s->identity, &s->flow.plumbing.child, &s->status);
+	}
+	if (err > 0) {
+		s->pid = err;
+		plumbing_close_child(&s->flow.plumbing);
+		err = s->status_watch = loop_add(s->host->loop, s->status, EPOLLIN, status_ready, s);
+		if (err < 0)
+			exec_hang_up(s);
+		return;
+	}
+	f.error = -err;
+	fail_to_start(s, &f);
+}
+
+static void see_gathered(struct exec *s)
+{
+	size_t i;
+
+	if (s->state != EXEC_GATHERING || !s->asked)
+		return;
+	for (i = 0; i < ARRAY_SIZE(s->fd); i++)
+		if (!(s->streams & 1u << i))
+			cleanup_fd(&s->fd[i]);
+	if ((s->seen & s->streams) == s->streams)
+		start(s);
+}
+
+/* -- what the client says -- */
+
+static int take_request(struct exec *s, const struct wire_record *r)
+{
+	const char *why;
+
+	if (s->asked)
+		return -EPROTO;
+	control_only_small(&s->control);
+	if (request_parse(&s->request, r, &why) < 0) {
+		send_failed(s, 125, why);
+		return 0;
+	}
+	s->asked = true;
+	s->streams = s->request.streams;
+	see_gathered(s);
+	return 0;
+}
+
+static void take_signal(struct exec *s, const struct wire_record *r)
+{
+	char name[16] = "";
+	int sig;
+
+	sig = wire_get_text(r, PROTO_K_NAME, name, sizeof(name)) ? request_signal(name) : 0;
+	if (!sig) {
+		if (lines_left && lines_left--)
+			kmsg(KMSG_WARNING, "session: signal '%s': there is no such signal", name);
+		return;
+	}
+	s->signals |= 1ULL << sig;
+	if (s->state == EXEC_RUNNING)
+		deliver_signals(s);
+}
+
+static void take_size(struct exec *s, const struct wire_record *r)
+{
+	request_size(&s->request.size, r);
+	flow_size(&s->flow, &s->request.size);
+}
+
+static int on_record(void *arg, const struct wire_record *r)
+{
+	struct exec *s = arg;
+
+	if (!s->asked && r->type != PROTO_EXEC)
+		return -EPROTO;
+	switch (r->type) {
+	case PROTO_EXEC:
+		return take_request(s, r);
+	case PROTO_SIGNAL:
+		take_signal(s, r);
+		return 0;
+	case PROTO_WINSIZE:
+		take_size(s, r);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static void on_sent(void *arg)
+{
+	struct exec *s = arg;
+
+	if (s->state == EXEC_CLOSING)
+		end(s);
+}
+
+static void on_lost(void *arg, int err)
+{
+	struct exec *s = arg;
+
+	if ((err == -EPROTO || err == -EBADMSG || err == -EMSGSIZE) && lines_left && lines_left--)
+		kmsg(KMSG_WARNING, "session: a client sent a malformed record: %s", strerror(-err));
+	exec_hang_up(s);
+}
+
+/* -- what the server says -- */
+
+/**
+ * exec_new() - begin a session
+ * @host: borrowed for as long as it lives
+ * @id: PROTO_ID bytes, unlike any other session's
+ * @fd: control connection past its hello; taken over and set to -1, on failure too
+ *
+ * Return: the session, which may have ended already; NULL when there is no memory.
+ */
+struct exec *exec_new(const struct exec_host *host, const uint8_t *id, int *fd)
+{
+	static const struct control_ops ops = { on_record, on_sent, on_lost };
+	struct exec *s = calloc(1, sizeof(*s));
+	size_t i;
+
+	if (!s) {
+		cleanup_fd(fd);
+		return NULL;
+	}
+	*s = (struct exec){
+		.host = host, .status = -1, .status_watch = -1, .control = CONTROL_INIT,
+		.flow = FLOW_INIT,
+	};
+	memcpy(s->id, id, PROTO_ID);
+	for (i = 0; i < ARRAY_SIZE(s->fd); i++)
+		s->fd[i] = -1;
+	if (control_start(&s->control, host->loop, fd, &ops, s) < 0)
+		end(s);
+	else
+		set_deadline(s, GATHER_MS);
+	return s;
+}
+
+/**
+ * exec_refuse() - say that there will be no session
+ * @fd: control connection past its hello; closed and set to -1
+ * @why: for a person
+ */
+void exec_refuse(int *fd, const char *why)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_FAILED);
+	wire_put_u32(&w, PROTO_K_STATUS, 125);
+	wire_put_text(&w, PROTO_K_TEXT, why);
+	if (wire_end(&w) == 0)
+		send(*fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	wire_drop(&w);
+	cleanup_fd(fd);
+}
+
+/** exec_is() - whether it is this session. @s: any state. @id. Return: so; none that has ended. */
+bool exec_is(const struct exec *s, const uint8_t *id)
+{
+	return s->state != EXEC_ENDED && !memcmp(s->id, id, PROTO_ID);
+}
+
+/**
+ * exec_stream() - a stream came
+ * @s: any state
+ * @which: not PROTO_CONTROL
+ * @fd: connection past its hello, O_NONBLOCK; taken over and set to -1 when it is wanted
+ *
+ * Return: whether it is: not twice, not when others were asked for, not after the start.
+ */
+bool exec_stream(struct exec *s, enum proto_stream which, int *fd)
+{
+	uint32_t bit = 1u << which;
+
+	if (s->state != EXEC_GATHERING || (s->seen & bit) || (s->asked && !(s->streams & bit)))
+		return false;
+	s->seen |= bit;
+	s->fd[which] = steal_fd(fd);
+	see_gathered(s);
+	return true;
+}
+
+/** exec_pid() - the command, a child to be reaped by exec_reap(). @s: any. Return: 0: none. */
+pid_t exec_pid(const struct exec *s)
+{
+	return s->request.flags & PROTO_DETACH ? 0 : s->pid;
+}
+
+/**
+ * exec_reap() - the command has exited
+ * @s: with exec_pid(), which is a zombie
+ */
+void exec_reap(struct exec *s)
+{
+	pid_t pid = s->pid;
+
+	assert(pid > 0);
+	if (s->hung_up)
+		kill(-pid, SIGKILL);
+	/* It is a zombie: its status pipe has ended. */
+	else if (s->state == EXEC_STARTING)
+		status_ready(s, 0);
+	while (waitpid(pid, &s->wait_status, 0) < 0 && errno == EINTR)
+		;
+	s->pid = 0;
+	if (s->hung_up) {
+		end(s);
+	} else if (s->state == EXEC_RUNNING) {
+		move(s, EXEC_DRAINING);
+		set_deadline(s, DRAIN_MS);
+		flow_drain(&s->flow);
+		see_drained(s);
+	}
+}
+
+/**
+ * exec_tick() - time has passed
+ * @s: any state
+ * @now: of clock_ms()
+ *
+ * Return: when to call again; 0: not needed.
+ */
+long long exec_tick(struct exec *s, long long now)
+{
+	if (!s->deadline || now < s->deadline)
+		return s->deadline;
+	s->deadline = 0;
+	if (s->hung_up) {
+		signal_group(s, SIGKILL);
+	} else if (s->state == EXEC_GATHERING && s->asked) {
+		send_failed(s, 125, "the command's streams did not come");
+	} else if (s->state == EXEC_DRAINING) {
+		s->deadline = now + DRAIN_MS;
+		flow_end_wait(&s->flow);
+	} else if (s->state == EXEC_GATHERING || s->state == EXEC_CLOSING) {
+		end(s);
+	}
+	return s->deadline;
+}
+
+/** exec_ended() - whether it can be freed. @s. Return: so. */
+bool exec_ended(const struct exec *s)
+{
+	return s->state == EXEC_ENDED;
+}
+
+/** exec_free() - free a session. @s: ended, and not in any caller's hands. */
+void exec_free(struct exec *s)
+{
+	assert(s->state == EXEC_ENDED);
+	free(s);
+}
