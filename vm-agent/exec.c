@@ -31,19 +31,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "child.h"
 #include "clock.h"
 #include "control.h"
 #include "flow.h"
 #include "kmsg.h"
+#include "launch.h"
 #include "loop.h"
-#include "request.h"
-#include "user.h"
 #include "util.h"
 
 enum {
@@ -71,16 +67,15 @@ struct exec {
 	struct control control;
 	long long deadline;		/* of this state, by clock_ms(); 0: none */
 
-	bool asked;			/* @request is there */
-	struct request request;		/* until RUNNING */
-	struct identity identity;	/* likewise */
+	bool asked;			/* a request is in @launch */
+	struct launch launch;		/* with the request; over when RUNNING, but for the size */
 	uint32_t streams;		/* asked for */
 	uint32_t seen;			/* streams that came, also those that went */
 	int fd[PROTO_STREAMS];		/* streams until RUNNING; -1: none */
 
 	struct flow flow;
-	int status, status_watch;	/* pipe from the child */
-	pid_t pid;			/* to be reaped by us; 0: none */
+	pid_t pid;			/* 0: none */
+	bool detached;			/* it is not ours to reap */
 	bool hung_up;
 	uint64_t signals;		/* 1 << number, until RUNNING */
 	int wait_status;
@@ -120,9 +115,7 @@ static void close_streams(struct exec *s)
 	flow_stop(&s->flow);
 	for (i = 0; i < ARRAY_SIZE(s->fd); i++)
 		cleanup_fd(&s->fd[i]);
-	if (s->status_watch >= 0)
-		loop_del(s->host->loop, &s->status_watch);
-	cleanup_fd(&s->status);
+	launch_stop(&s->launch);
 }
 
 static void end(struct exec *s)
@@ -130,8 +123,6 @@ static void end(struct exec *s)
 	move(s, EXEC_ENDED);
 	close_streams(s);
 	control_stop(&s->control);
-	request_free(&s->request);
-	user_free(&s->identity);
 	/* The server frees it: callers up the stack look at it yet. */
 	s->host->wake(s->host->arg, clock_ms());
 }
@@ -222,16 +213,12 @@ static void deliver_signals(struct exec *s)
 /* The command runs: say so, and let the bytes flow. */
 static void run(struct exec *s)
 {
-	bool detached = s->request.flags & PROTO_DETACH;
 	struct wire_out w;
 	int err;
 
 	wire_begin(&w, PROTO_STARTED);
 	wire_put_u32(&w, PROTO_K_PID, (uint32_t)s->pid);
-	request_free(&s->request);
-	user_free(&s->identity);
-	if (detached) {
-		s->pid = 0;
+	if (s->detached) {
 		send_last(s, &w);
 		return;
 	}
@@ -247,66 +234,31 @@ static void run(struct exec *s)
 	deliver_signals(s);
 }
 
-/* -- starting -- */
-
-static void fail_to_start(struct exec *s, const struct child_failure *f)
+static void on_launched(void *arg, int status, const char *text)
 {
-	char text[1024];
-	int status = child_explain(f, &s->request, &s->identity, text, sizeof(text));
+	struct exec *s = arg;
 
+	assert(s->state == EXEC_STARTING);
+	if (!status) {
+		run(s);
+		return;
+	}
 	/* It has exited, or is about to; the server reaps whom nobody knows. */
 	s->pid = 0;
 	close_streams(s);
 	send_failed(s, (unsigned int)status, text);
 }
 
-/* See what the status pipe has to say. */
-static void status_ready(void *arg, uint32_t events)
-{
-	struct exec *s = arg;
-	struct child_failure f;
-	ssize_t n = read(s->status, &f, sizeof(f));
-
-	(void)events;
-	assert(s->state == EXEC_STARTING);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	loop_del(s->host->loop, &s->status_watch);
-	cleanup_fd(&s->status);
-	if (n == (ssize_t)sizeof(f))
-		fail_to_start(s, &f);
-	else
-		run(s);
-}
-
 static void start(struct exec *s)
 {
-	struct child_failure f = { .stage = CHILD_SETUP };
-	char text[512];
-	int err = user_lookup(&s->identity, s->request.user, text, sizeof(text));
+	struct loop *l = s->host->loop;
 
-	if (err < 0) {
-		child_vitals(-err, text + strlen(text), sizeof(text) - strlen(text));
-		send_failed(s, err == -ENOENT ? 126 : 125, text);
-		return;
-	}
+	s->detached = s->launch.request.flags & PROTO_DETACH;
 	move(s, EXEC_STARTING);
-	request_environment(&s->request, &s->identity);
-	err = plumbing_open(&s->flow.plumbing, s->streams, &s->request.size);
-	if (err == 0) {
-		f.stage = CHILD_FORK;
-		err = child_start(&s->request, &s->identity, &s->flow.plumbing.child, &s->status);
-	}
-	if (err > 0) {
-		s->pid = err;
-		plumbing_close_child(&s->flow.plumbing);
-		err = s->status_watch = loop_add(s->host->loop, s->status, EPOLLIN, status_ready, s);
-		if (err < 0)
-			exec_hang_up(s);
-		return;
-	}
-	f.error = -err;
-	fail_to_start(s, &f);
+	s->pid = launch_begin(&s->launch, l, &s->flow.plumbing, on_launched, s);
+	/* Its status cannot be watched. */
+	if (s->pid && s->launch.watch < 0)
+		exec_hang_up(s);
 }
 
 static void see_gathered(struct exec *s)
@@ -331,12 +283,12 @@ static int take_request(struct exec *s, const struct wire_record *r)
 	if (s->asked)
 		return -EPROTO;
 	control_only_small(&s->control);
-	if (request_parse(&s->request, r, &why) < 0) {
+	if (request_parse(&s->launch.request, r, &why) < 0) {
 		send_failed(s, 125, why);
 		return 0;
 	}
 	s->asked = true;
-	s->streams = s->request.streams;
+	s->streams = s->launch.request.streams;
 	see_gathered(s);
 	return 0;
 }
@@ -359,8 +311,8 @@ static void take_signal(struct exec *s, const struct wire_record *r)
 
 static void take_size(struct exec *s, const struct wire_record *r)
 {
-	request_size(&s->request.size, r);
-	flow_size(&s->flow, &s->request.size);
+	request_size(&s->launch.request.size, r);
+	flow_size(&s->flow, &s->launch.request.size);
 }
 
 static int on_record(void *arg, const struct wire_record *r)
@@ -421,8 +373,7 @@ struct exec *exec_new(const struct exec_host *host, const uint8_t *id, int *fd)
 		return NULL;
 	}
 	*s = (struct exec){
-		.host = host, .status = -1, .status_watch = -1, .control = CONTROL_INIT,
-		.flow = FLOW_INIT,
+		.host = host, .control = CONTROL_INIT, .launch = LAUNCH_INIT, .flow = FLOW_INIT,
 	};
 	memcpy(s->id, id, PROTO_ID);
 	for (i = 0; i < ARRAY_SIZE(s->fd); i++)
@@ -481,7 +432,7 @@ bool exec_stream(struct exec *s, enum proto_stream which, int *fd)
 /** exec_pid() - the command, a child to be reaped by exec_reap(). @s: any. Return: 0: none. */
 pid_t exec_pid(const struct exec *s)
 {
-	return s->request.flags & PROTO_DETACH ? 0 : s->pid;
+	return s->detached ? 0 : s->pid;
 }
 
 /**
@@ -497,7 +448,7 @@ void exec_reap(struct exec *s)
 		kill(-pid, SIGKILL);
 	/* It is a zombie: its status pipe has ended. */
 	else if (s->state == EXEC_STARTING)
-		status_ready(s, 0);
+		launch_settle(&s->launch);
 	while (waitpid(pid, &s->wait_status, 0) < 0 && errno == EINTR)
 		;
 	s->pid = 0;

@@ -254,7 +254,8 @@ static inline void client_finish(struct client *c, const struct job *j)
 {
 	if (c->fd[PROTO_STDIN] >= 0 && !j->input_len && !j->keep_input)
 		shutdown(c->fd[PROTO_STDIN], SHUT_WR);
-	while (client_step(c, j))
+	/* A stream that came after its session had failed is closed later: not waited for. */
+	while (!c->failed && client_step(c, j))
 		;
 }
 
