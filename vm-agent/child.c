@@ -113,9 +113,16 @@ static void take_fds(const struct child_stdio *io, int status)
 	close_above(STATUS_FD + 1);
 }
 
-/* Lead a session and a process group, on the terminal if there is one. */
+/* Lead a session and a process group, on the terminal if there is one; or be the foreground job of this one. */
 static void take_session(const struct child_stdio *io, uid_t uid)
 {
+	if (io->foreground) {
+		setpgid(0, 0);
+		/* TTOU is blocked still, so a background process may do this. */
+		if (tcsetpgrp(STDIN_FILENO, getpid()) < 0)
+			fail(CHILD_SETUP, errno);
+		return;
+	}
 	if (setsid() < 0)
 		fail(CHILD_SETUP, errno);
 	if (!io->tty)

@@ -28,6 +28,7 @@ enum child_stage {
 struct child_stdio {
 	int fd[3];
 	bool tty;
+	bool foreground;		/* of the caller's session, on its terminal: a job of it */
 };
 
 /* What its status pipe carries, at most one. End of file without one: the command runs. */

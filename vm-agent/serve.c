@@ -22,6 +22,7 @@
 
 #include "child.h"
 #include "kmsg.h"
+#include "life.h"
 #include "proto.h"
 #include "server.h"
 #include "util.h"
@@ -66,7 +67,7 @@ static int finish(int err)
 }
 
 /* Return: the exit status; @absent when the kernel has no vsock. */
-static int serve_vsock(int absent)
+static int serve_vsock(int absent, const struct life_config *life)
 {
 	const struct sockaddr_vm addr = {
 		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = PROTO_EXEC_PORT,
@@ -90,7 +91,7 @@ static int serve_vsock(int absent)
 		kmsg(KMSG_ERR, "vsock port %d: %s", PROTO_EXEC_PORT, strerror(-listener));
 		return 1;
 	}
-	return finish(server_run(listener, AF_VSOCK));
+	return finish(server_run(listener, AF_VSOCK, life));
 }
 
 /* A listening AF_UNIX socket that was inherited. Return: it, or -errno. */
@@ -117,7 +118,7 @@ static int serve_fd(const char *spec)
 		kmsg(KMSG_ERR, "%s: not a listening socket of ours: %s", spec, strerror(-listener));
 		return 1;
 	}
-	return finish(server_run(listener, AF_UNIX));
+	return finish(server_run(listener, AF_UNIX, NULL));
 }
 
 /* Return: the exit status. */
@@ -140,17 +141,18 @@ static int serve_path(const char *path)
 		kmsg(KMSG_ERR, "%s: %s", path, strerror(-listener));
 		return 1;
 	}
-	status = finish(server_run(listener, AF_UNIX));
+	status = finish(server_run(listener, AF_UNIX, NULL));
 	unlink(path);
 	return status;
 }
 
 /**
  * serve_fork() - start the exec server as a child of pid 1
+ * @life: for the link to the host; its socket to pid 1 is above 2
  *
  * Return: its pid; -errno.
  */
-pid_t serve_fork(void)
+pid_t serve_fork(const struct life_config *life)
 {
 	pid_t pid = fork();
 	int fd;
@@ -161,11 +163,12 @@ pid_t serve_fork(void)
 		return pid;
 	/* Not those of pid 1: its console, its button, its signals. */
 	for (fd = 3; fd < 1024; fd++)
-		close(fd);
+		if (fd != life->init)
+			close(fd);
 	setsid();
 	prctl(PR_SET_NAME, "vm-agent serve");
 	child_prepare();
-	_exit(serve_vsock(0));
+	_exit(serve_vsock(0, life));
 }
 
 /* Whatever is closed of 0 to 2 must not become a connection. */
@@ -188,6 +191,7 @@ static void fill_stdio(void)
  */
 int serve_command(int argc, char **argv)
 {
+	const struct life_config life = { .init = -1 };
 	bool path = argc == 3 && strcmp(argv[1], "--socket") == 0;
 
 	fill_stdio();
@@ -199,5 +203,5 @@ int serve_command(int argc, char **argv)
 	child_prepare();
 	if (path && strncmp(argv[2], "fd:", 3) == 0)
 		return serve_fd(argv[2]);
-	return path ? serve_path(argv[2]) : serve_vsock(1);
+	return path ? serve_path(argv[2]) : serve_vsock(1, &life);
 }

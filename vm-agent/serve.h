@@ -5,7 +5,9 @@
 
 #include <sys/types.h>
 
-pid_t serve_fork(void);
+struct life_config;
+
+pid_t serve_fork(const struct life_config *life);
 int serve_command(int argc, char **argv);
 
 #endif

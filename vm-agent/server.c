@@ -34,6 +34,7 @@
 #include "clock.h"
 #include "exec.h"
 #include "kmsg.h"
+#include "life.h"
 #include "loop.h"
 #include "proto.h"
 #include "util.h"
@@ -415,13 +416,15 @@ static int set_up(struct server *v)
  * @listener: listens; borrowed. Without O_NONBLOCK it is asked for one connection at a time: its
  *	description may be shared
  * @family: its, AF_VSOCK or AF_UNIX
+ * @life: for the link to the host; NULL: none
  *
  * The process is the server's: its signals, its children.
  * Return: 0 when told to end; -errno.
  */
-int server_run(int listener, int family)
+int server_run(int listener, int family, const struct life_config *life)
 {
 	struct server *v = calloc(1, sizeof(*v));
+	struct life *link = NULL;
 	int err;
 
 	if (!v)
@@ -432,8 +435,11 @@ int server_run(int listener, int family)
 	v->last = &v->conns;
 	v->signals = -1;
 	err = set_up(v);
+	if (!err && life && !(link = life_start(v->loop, life)))
+		err = -ENOMEM;
 	if (!err)
 		err = loop_run(v->loop);
+	life_free(link);
 	assert(err || !v->session_count);
 	cleanup_fd(&v->signals);
 	loop_free(v->loop);

@@ -3,6 +3,8 @@
 #ifndef SERVER_H
 #define SERVER_H
 
-int server_run(int listener, int family);
+struct life_config;
+
+int server_run(int listener, int family, const struct life_config *life);
 
 #endif

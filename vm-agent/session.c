@@ -20,88 +20,107 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kmsg.h"
+#include "proto.h"
+#include "request.h"
+#include "user.h"
+#include "util.h"
 
-#define SHELL "/bin/sh"
-
-/* The environment of the main process, from scratch. TERM: what the kernel's command line says
- * (the kernel hands TERM=... to init), else vt220: what a serial line can promise, which every
- * emulator at the other end honours and every terminfo knows. PS1: expanded by every shell; the
- * image's /etc/profile may do better. */
-static void make_environment(void)
+/* Wait until the child has become the command, or failed to. Return: whether it failed; @f says how. */
+static bool has_failed(int status, struct child_failure *f)
 {
-	char term[64] = "vt220";
-	const char *given = getenv("TERM");
+	struct pollfd p = { .fd = status, .events = POLLIN };
+	ssize_t n;
 
-	/* "linux" is what the kernel says when nobody did; only a VT is one. */
-	if (given && strcmp(given, "linux") != 0 && strlen(given) < sizeof(term))
-		strcpy(term, given);
-	clearenv();
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/root", 1);
-	setenv("USER", "root", 1);
-	setenv("LOGNAME", "root", 1);
-	setenv("SHELL", SHELL, 1);
-	setenv("TERM", term, 1);
-	setenv("PS1", "vm:${PWD}# ", 1);
+	do {
+		poll(&p, 1, -1);
+		n = read(status, f, sizeof(*f));
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	return n == (ssize_t)sizeof(*f);
 }
 
-/* The child's side: become the foreground job of the console and then the shell, with every
- * signal at its default and none blocked. */
-static void __attribute__((noreturn)) become_shell(int console)
+/* The main command did not start: it has ended, with the status that a shell would give. */
+static void fail(struct session *s, const struct child_failure *f, const struct request *r,
+		 const struct identity *id)
 {
-	sigset_t none;
-	int fd, sig;
+	char text[1024];
+	int status = child_explain(f, r, id, text, sizeof(text));
 
-	setpgid(0, 0);
-	/* SIGTTOU is blocked still, so a background process may do this. */
-	if (tcsetpgrp(console, getpid()) < 0)
-		kmsg(KMSG_WARNING, "console: tcsetpgrp: %s", strerror(errno));
-	for (fd = 0; fd <= 2; fd++)
-		dup2(console, fd);
-	for (sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	umask(022);
-	make_environment();
-	if (chdir("/root") < 0 && chdir("/") < 0)
-		kmsg(KMSG_WARNING, "/: chdir: %s", strerror(errno));
-	execl(SHELL, "-sh", "-l", (char *)NULL);
-	kmsg(KMSG_CRIT, SHELL ": exec: %s", strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	kmsg(KMSG_ERR, "main command: %s", text);
+	s->pid = 0;
+	s->ended = true;
+	s->status = status << 8;
 }
 
-/**
- * session_start() - start the main process: a login shell on the console.
- * @s: in state NONE; RUNNING afterwards
- * @console: its terminal, borrowed; close-on-exec and above 2
- *
- * Return: 0 or -errno. That the shell cannot be executed shows as its end, with status 126 or
- * 127.
- */
-int session_start(struct session *s, int console)
+/* Pid 1 leads the session of the console, its main process is the foreground job. */
+static void take_console(int console)
 {
-	pid_t pid;
-
-	assert(s->pid == 0 && !s->ended);
 	/* EPERM: pid 1 leads a session already. */
 	if (setsid() < 0 && errno != EPERM)
 		kmsg(KMSG_WARNING, "setsid: %s", strerror(errno));
 	if (ioctl(console, TIOCSCTTY, 0) < 0)
 		kmsg(KMSG_WARNING, "console: no job control: TIOCSCTTY: %s", strerror(errno));
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		become_shell(console);
-	s->pid = pid;
-	return 0;
+}
+
+/* A line that carries every byte as it is. */
+static void make_plain(int console)
+{
+	struct termios t;
+
+	if (tcgetattr(console, &t) < 0)
+		return;
+	cfmakeraw(&t);
+	tcsetattr(console, TCSANOW, &t);
+}
+
+/**
+ * session_start() - start the main process on the console
+ * @s: in state NONE; RUNNING afterwards, or ENDED when it cannot be executed
+ * @console: its terminal, borrowed; close-on-exec and above 2
+ * @r: what to run; with PROTO_TTY as the foreground job of the terminal, else beside it, on a plain line
+ *
+ * Return: 0 or -errno.
+ */
+int session_start(struct session *s, int console, struct request *r)
+{
+	bool tty = r->streams & 1 << PROTO_TTY;
+	struct child_stdio io = { { console, console, console }, .foreground = tty };
+	struct child_failure f = { .stage = CHILD_USER };
+	struct identity id;
+	autoclose int status = -1;
+	char why[512];
+	pid_t pid;
+	int err;
+
+	assert(s->pid == 0 && !s->ended);
+	err = user_lookup(&id, r->user, why, sizeof(why));
+	if (err < 0) {
+		kmsg(KMSG_ERR, "main command: %s", why);
+		s->ended = true;
+		s->status = (err == -ENOENT ? 126 : 125) << 8;
+		return 0;
+	}
+	request_environment(r, &id);
+	if (tty)
+		take_console(console);
+	else
+		make_plain(console);
+	pid = child_start(r, &id, &io, &status);
+	if (pid > 0) {
+		s->pid = pid;
+		if (has_failed(status, &f))
+			fail(s, &f, r, &id);
+	}
+	user_free(&id);
+	return pid < 0 ? pid : 0;
 }
 
 static void end(struct session *s, int status)

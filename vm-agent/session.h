@@ -6,14 +6,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct request;
+
 struct session {
 	pid_t pid;		/* the main process, leader of its group; 0: none (any more) */
 	bool ended;
 	int status;		/* of waitpid(2), once ended */
 	pid_t agent;		/* the exec server; 0 or less: none (any more) */
+	int agent_socket;	/* to it; -1: none (any more) */
 };
 
-int session_start(struct session *s, int console);
+int session_start(struct session *s, int console, struct request *r);
 bool session_reap(struct session *s);
 
 #endif

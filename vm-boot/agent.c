@@ -12,6 +12,8 @@
  *		GREETED, READY --the link's end--> the same for a moment --no new link--> LOST
  *		LOST --hello--> GREETED
  *
+ * Timers are made before the sandbox shuts, one a link.
+ *
  * The main command's end is told once and kept: `exited` is acknowledged each time it comes, and counted
  * the first time. What the guest sends is hostile: small records, bounded by wire.c; what it does not read of our few words
  * ends its link.
@@ -101,7 +103,7 @@ static void drop(struct link *l)
 	bool was_up = l->state == LINK_UP;
 
 	loop_del(loop, &l->watch);
-	loop_timer_del(loop, &l->timer);
+	loop_timer_set(loop, l->timer, 0);
 	cleanup_fd(&l->fd);
 	wire_in_free(&l->in);
 	l->state = LINK_FREE;
@@ -264,8 +266,7 @@ static void add_link(struct agent *a, int *fd)
 	l->fd = steal_fd(fd);
 	wire_in_init(&l->in, WIRE_SMALL);
 	l->watch = loop_add(loop, l->fd, EPOLLIN, on_link, l);
-	l->timer = loop_timer(loop, on_greeting_timeout, l);
-	if (l->watch < 0 || l->timer < 0)
+	if (l->watch < 0)
 		drop(l);
 	else
 		loop_timer_set(loop, l->timer, GREETING_MSEC);
@@ -312,7 +313,8 @@ struct agent *agent_new(struct vm *vm)
 		return NULL;
 	*a = (struct agent){ .vm = vm, .listener = -1, .listener_id = -1, .return_timer = -1 };
 	for (i = 0; i < LINKS; i++)
-		a->link[i] = (struct link){ .a = a, .fd = -1, .watch = -1, .timer = -1 };
+		a->link[i] = (struct link){ .a = a, .fd = -1, .watch = -1,
+					    .timer = loop_timer(vm->loop, on_greeting_timeout, &a->link[i]) };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(a);
 		return NULL;
@@ -320,7 +322,8 @@ struct agent *agent_new(struct vm *vm)
 	a->listener = pair[1];
 	a->listener_id = loop_add(vm->loop, a->listener, EPOLLIN, on_dial, a);
 	a->return_timer = loop_timer(vm->loop, on_return_timeout, a);
-	if (a->listener_id < 0 || a->return_timer < 0 || vsock_listen(vm->vsock, PROTO_LIFE_PORT, &pair[0])) {
+	if (a->listener_id < 0 || a->return_timer < 0 || a->link[LINKS - 1].timer < 0 ||
+	    vsock_listen(vm->vsock, PROTO_LIFE_PORT, &pair[0])) {
 		close(pair[0]);
 		agent_free(a);
 		return NULL;
@@ -335,9 +338,11 @@ void agent_free(struct agent *a)
 
 	if (!a)
 		return;
-	for (i = 0; i < LINKS; i++)
+	for (i = 0; i < LINKS; i++) {
 		if (a->link[i].state != LINK_FREE)
 			drop(&a->link[i]);
+		loop_timer_del(a->vm->loop, &a->link[i].timer);
+	}
 	loop_del(a->vm->loop, &a->listener_id);
 	loop_timer_del(a->vm->loop, &a->return_timer);
 	cleanup_fd(&a->listener);

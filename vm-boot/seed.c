@@ -83,7 +83,9 @@ static int record(const struct vm_config *c, struct wire_out *w)
 		wire_put_text(w, PROTO_K_CWD, c->workdir);
 	if (c->user)
 		wire_put_text(w, PROTO_K_USER, c->user);
-	wire_put_u32(w, PROTO_K_FLAGS, c->tty ? PROTO_MAIN_TTY : 0);
+	if (c->command)
+		wire_put_u32(w, PROTO_K_STREAMS, c->tty ? 1 << PROTO_TTY : 1 << PROTO_STDIN | 1 << PROTO_STDOUT |
+			     1 << PROTO_STDERR);
 	return wire_end(w);
 }
 

@@ -37,7 +37,8 @@
  *		winsize			SIZE of the console
  *
  * Config, one record in a file that vm-boot adds to the initrd, read and removed by the agent as init before
- * anything else runs: TOKEN; HOSTNAME; and for a main command other than a shell ARG, ENV, CWD, USER, FLAGS.
+ * anything else runs: TOKEN; and for a main command other than a shell ARG, ENV, CWD, USER, STREAMS (PROTO_TTY: the
+ * console is its terminal; the others: it gets the console as a plain line).
  */
 #ifndef PROTO_H
 #define PROTO_H
@@ -86,11 +87,10 @@ enum proto_kind {
 	PROTO_K_BOOT_ID,                /* 16 bytes */
 	PROTO_K_TOKEN,                  /* 16 bytes */
 	PROTO_K_COOKIE,                 /* u64 */
-	PROTO_K_HOSTNAME,
-};
+	};
 
-/* Bits of PROTO_K_FLAGS: of `exec`, of the config. */
-enum { PROTO_DETACH = 1, PROTO_MAIN_TTY = 2 };
+/* Bits of PROTO_K_FLAGS. */
+enum { PROTO_DETACH = 1 };
 
 #define PROTO_CONFIG_FILE ".pipevm"     /* in the root of the initial file system */
 

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: ISC
+/*
+ * life.c - the life-cycle link to the host (proto.h).
+ *
+ *   DOWN --time to dial--> DIALLING --connected, hello sent--> GREETING --welcome, ready sent--> UP
+ *   any of them --end of file, an error, what is no record--> DOWN
+ *
+ * The agent dials, from a port below 1024, which takes root. Only the link's own end makes it dial again, FIRST_MS
+ * later and each time twice as late, MOST_MS at most; a link that was UP for USEFUL_MS counts as one that worked and
+ * starts that anew. So a host that takes every connection and closes it at once costs a few dials, then one in
+ * MOST_MS.
+ *
+ * That the main command has ended is a fact that outlives links: it is told on each new one until the host
+ * acknowledges it, and never made twice. Pid 1 waits for that; where no host listens it is told at once that nobody
+ * will.
+ */
+#include "life.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#include "clock.h"
+#include "control.h"
+#include "file.h"
+#include "kmsg.h"
+#include "loop.h"
+#include "util.h"
+
+enum { FIRST_MS = 20, MOST_MS = 10000, USEFUL_MS = 5000, ROOT_PORTS = 1024, PORTS_TRIED = 512 };
+
+enum life_state { LIFE_DOWN, LIFE_DIALLING, LIFE_GREETING, LIFE_UP };
+
+struct life {
+	struct loop *loop;
+	struct life_config config;
+	enum life_state state;
+	struct control link;
+	int dial, dial_watch;		/* DIALLING */
+	int init_watch;
+	int timer;			/* DOWN: when to dial */
+	unsigned int wait_ms;
+	long long up;			/* UP: since */
+	bool ever;			/* a host has listened */
+	bool exited, told;
+	int status;			/* of the main command, from waitpid(2) */
+};
+
+static void dial(void *arg, uint32_t events);
+
+/* -- pid 1 -- */
+
+static void tell_init(struct life *v, enum life_word word)
+{
+	struct life_packet p = { .word = word };
+
+	if (v->config.init >= 0 && send(v->config.init, &p, sizeof(p), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		kmsg(KMSG_WARNING, "init: %s", strerror(errno));
+}
+
+static void told(struct life *v)
+{
+	if (v->exited && !v->told)
+		tell_init(v, LIFE_TOLD);
+	v->told = v->exited;
+}
+
+/* End a machine whose init is not ours, in its own way. */
+static void stop_foreign(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execlp("poweroff", "poweroff", (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0)
+		kmsg(KMSG_ERR, "poweroff: fork: %s", strerror(errno));
+}
+
+/* -- the link -- */
+
+static int send_exited(struct life *v)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_LIFE_EXITED);
+	if (WIFSIGNALED(v->status))
+		wire_put_u32(&w, PROTO_K_SIGNAL, (uint32_t)WTERMSIG(v->status));
+	else
+		wire_put_u32(&w, PROTO_K_STATUS, (uint32_t)WEXITSTATUS(v->status));
+	return control_send(&v->link, &w);
+}
+
+static int send_word(struct life *v, unsigned int type)
+{
+	struct wire_out w;
+
+	wire_begin(&w, type);
+	return control_send(&v->link, &w);
+}
+
+static void down(struct life *v)
+{
+	if (v->state == LIFE_UP && clock_ms() - v->up >= USEFUL_MS)
+		v->wait_ms = FIRST_MS;
+	v->state = LIFE_DOWN;
+	control_stop(&v->link);
+	loop_del(v->loop, &v->dial_watch);
+	cleanup_fd(&v->dial);
+	loop_timer_set(v->loop, v->timer, v->wait_ms);
+	v->wait_ms = MIN(2 * v->wait_ms, (unsigned int)MOST_MS);
+}
+
+static int welcome(struct life *v)
+{
+	int err;
+
+	if (v->state != LIFE_GREETING)
+		return -EPROTO;
+	v->state = LIFE_UP;
+	v->up = clock_ms();
+	v->ever = true;
+	err = send_word(v, PROTO_LIFE_READY);
+	return err < 0 || !v->exited || v->told ? err : send_exited(v);
+}
+
+static int pong(struct life *v, const struct wire_record *r)
+{
+	struct wire_out w;
+	uint64_t cookie;
+
+	if (!wire_get_u64(r, PROTO_K_COOKIE, &cookie))
+		return -EPROTO;
+	if (control_busy(&v->link))
+		return 0;	/* it does not listen */
+	wire_begin(&w, PROTO_LIFE_PONG);
+	wire_put_u64(&w, PROTO_K_COOKIE, cookie);
+	return control_send(&v->link, &w);
+}
+
+static int on_record(void *arg, const struct wire_record *r)
+{
+	struct life *v = arg;
+
+	if (r->type == PROTO_LIFE_WELCOME)
+		return welcome(v);
+	if (v->state != LIFE_UP)
+		return -EPROTO;
+	switch (r->type) {
+	case PROTO_LIFE_ACKNOWLEDGED:
+		told(v);
+		return 0;
+	case PROTO_LIFE_STOP:
+		kmsg(KMSG_INFO, "the host asks for the end");
+		if (v->config.init >= 0)
+			tell_init(v, LIFE_STOP);
+		else
+			stop_foreign();
+		return 0;
+	case PROTO_LIFE_PING:
+		return pong(v, r);
+	default:
+		return 0;	/* a later host knows more words */
+	}
+}
+
+static void on_sent(void *arg)
+{
+	(void)arg;
+}
+
+static void on_lost(void *arg, int err)
+{
+	(void)err;
+	down(arg);
+}
+
+/* -- dialling -- */
+
+static void greet(struct life *v)
+{
+	static const struct control_ops ops = { on_record, on_sent, on_lost };
+	char boot_id[40] = "";
+	struct wire_out w;
+
+	v->state = LIFE_GREETING;
+	if (control_start(&v->link, v->loop, &v->dial, &ops, v) < 0) {
+		down(v);
+		return;
+	}
+	control_only_small(&v->link);
+	file_read("/proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	boot_id[strcspn(boot_id, "\n")] = '\0';
+	wire_begin(&w, PROTO_LIFE_HELLO);
+	wire_put_u32(&w, PROTO_K_VERSION, PROTO_VERSION);
+	wire_put_text(&w, PROTO_K_BOOT_ID, boot_id);
+	if (v->config.has_token)
+		wire_put(&w, PROTO_K_TOKEN, v->config.token, sizeof(v->config.token));
+	if (control_send(&v->link, &w) < 0)
+		down(v);
+}
+
+static void on_dialled(void *arg, uint32_t events)
+{
+	struct life *v = arg;
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	(void)events;
+	assert(v->state == LIFE_DIALLING);
+	if (getsockopt(v->dial, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	loop_del(v->loop, &v->dial_watch);
+	if (!err) {
+		greet(v);
+		return;
+	}
+	/* No host of ours: nobody will ever hear how the main command ended. */
+	if (!v->ever)
+		told(v);
+	down(v);
+}
+
+/* Bind @fd to a port that only root gets. Return: 0 or -errno. */
+static int bind_low(int fd)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY };
+	unsigned int i;
+
+	for (i = 1; i <= PORTS_TRIED; i++) {
+		at.svm_port = ROOT_PORTS - i;
+		if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			break;
+	}
+	return -errno;
+}
+
+static void dial(void *arg, uint32_t events)
+{
+	const struct sockaddr_vm host = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = PROTO_LIFE_PORT,
+	};
+	struct life *v = arg;
+
+	(void)events;
+	if (v->state != LIFE_DOWN)
+		return;
+	v->state = LIFE_DIALLING;
+	v->dial = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (v->dial < 0 || bind_low(v->dial) < 0 ||
+	    (connect(v->dial, (const struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS)) {
+		if (!v->ever)
+			told(v);
+		down(v);
+		return;
+	}
+	v->dial_watch = loop_add(v->loop, v->dial, EPOLLOUT, on_dialled, v);
+	if (v->dial_watch < 0)
+		down(v);
+}
+
+/* -- pid 1 -- */
+
+static void on_init(void *arg, uint32_t events)
+{
+	struct life *v = arg;
+	struct life_packet p;
+	ssize_t n = recv(v->config.init, &p, sizeof(p), MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		loop_del(v->loop, &v->init_watch);
+		return;
+	}
+	if (n != sizeof(p) || p.word != LIFE_EXITED || v->exited)
+		return;
+	v->exited = true;
+	v->status = p.value;
+	if (v->state == LIFE_UP && send_exited(v) < 0)
+		down(v);
+	else if (v->state == LIFE_DOWN && !v->ever)
+		told(v);
+}
+
+/**
+ * life_start() - dial the host, and keep dialling
+ * @l: the server's loop
+ * @config: copied; its socket stays the caller's
+ *
+ * Return: it, freed with life_free(); NULL with errno.
+ */
+struct life *life_start(struct loop *l, const struct life_config *config)
+{
+	struct life *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	*v = (struct life){
+		.loop = l, .config = *config, .link = CONTROL_INIT, .dial = -1, .dial_watch = -1,
+		.init_watch = -1, .wait_ms = FIRST_MS,
+	};
+	v->timer = loop_timer(l, dial, v);
+	if (v->timer >= 0 && config->init >= 0)
+		v->init_watch = loop_add(l, config->init, EPOLLIN, on_init, v);
+	if (v->timer < 0 || (config->init >= 0 && v->init_watch < 0)) {
+		life_free(v);
+		return NULL;
+	}
+	dial(v, 0);
+	return v;
+}
+
+/** life_free() - hang up. @v: may be NULL. */
+void life_free(struct life *v)
+{
+	if (!v)
+		return;
+	control_stop(&v->link);
+	loop_del(v->loop, &v->dial_watch);
+	loop_del(v->loop, &v->init_watch);
+	loop_timer_del(v->loop, &v->timer);
+	cleanup_fd(&v->dial);
+	free(v);
+}
