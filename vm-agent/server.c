@@ -36,6 +36,7 @@
 #include "kmsg.h"
 #include "loop.h"
 #include "proto.h"
+#include "report.h"
 #include "util.h"
 
 enum {
@@ -158,7 +159,7 @@ static void begin_session(struct server *v, struct conn *c)
 		return;
 	}
 	if (v->session_count == SESSIONS_MAX) {
-		exec_refuse(&c->fd, "too many commands at a time");
+		report_refusal(c->fd, "too many commands at a time");
 		drop(c);
 		return;
 	}
