@@ -146,7 +146,8 @@ static void limit_files(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
 		fail(CHILD_LIMITS, errno);
-	now = (struct rlimit){ MIN(normal_files.rlim_cur, now.rlim_max), MIN(normal_files.rlim_max, now.rlim_max) };
+	now.rlim_cur = MIN(normal_files.rlim_cur, now.rlim_max);
+	now.rlim_max = MIN(normal_files.rlim_max, now.rlim_max);
 	if (setrlimit(RLIMIT_NOFILE, &now) < 0)
 		fail(CHILD_LIMITS, errno);
 }

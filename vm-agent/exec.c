@@ -67,7 +67,7 @@ struct exec {
 	struct control control;
 	long long deadline;		/* of this state, by clock_ms(); 0: none */
 
-	bool asked;			/* a request is in @launch */
+	bool asked;			/* a request has come, into @launch */
 	struct launch launch;		/* with the request; over when RUNNING, but for the size */
 	uint32_t streams;		/* asked for */
 	uint32_t seen;			/* streams that came, also those that went */
@@ -272,11 +272,11 @@ static int take_request(struct exec *s, const struct wire_record *r)
 	if (s->asked)
 		return -EPROTO;
 	control_only_small(&s->control);
+	s->asked = true;
 	if (request_parse(&s->launch.request, r, &why) < 0) {
 		send_failed(s, 125, why);
 		return 0;
 	}
-	s->asked = true;
 	s->streams = s->launch.request.streams;
 	see_gathered(s);
 	return 0;
@@ -308,6 +308,9 @@ static int on_record(void *arg, const struct wire_record *r)
 {
 	struct exec *s = arg;
 
+	/* It has ended, and the client does not know yet. */
+	if (s->state == EXEC_CLOSING)
+		return 0;
 	if (!s->asked && r->type != PROTO_EXEC)
 		return -EPROTO;
 	switch (r->type) {

@@ -144,10 +144,11 @@ static void test_records(void)
 		{ { 0, 0, 0, 0, PROTO_EXEC, 0, 1 }, 8, "with a reserved bit" },
 		{ { 4, 0, 0, 0, PROTO_EXEC }, 12, "with half a field" },
 		{ { 8, 0, 0, 0, PROTO_EXEC, 0, 0, 0, 9, 0, 0, 0, 1 }, 16, "with a field that is too long" },
-		{ { 8, 0, 0, 0, PROTO_EXEC, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1 }, 16, "with a reserved bit in a field" },
+		{ { 8, 0, 0, 0, PROTO_EXEC, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1 }, 16,
+		  "with a reserved bit in a field" },
 	};
-	static const uint8_t large[] = { 1, 16, 0, 0, PROTO_SIGNAL, 0, 0, 0 }, exec[] = { 0, 0, 0, 0, PROTO_EXEC,
-		0, 0, 0 };
+	static const uint8_t large[] = { 1, 16, 0, 0, PROTO_SIGNAL, 0, 0, 0 };
+	static const uint8_t exec[] = { 0, 0, 0, 0, PROTO_EXEC, 0, 0, 0 };
 	char name[80];
 	size_t i;
 
@@ -155,7 +156,7 @@ static void test_records(void)
 		snprintf(name, sizeof(name), "a record %s ends the connection", bad[i].name);
 		CHECK(kills(bad[i].bytes, bad[i].len, false), name);
 	}
-	CHECK(kills(large, sizeof(large), true), "a large record that is no first `exec` ends command and all");
+	CHECK(kills(large, sizeof(large), true), "a large record that is no `exec` ends command and all");
 	CHECK(kills(exec, sizeof(exec), true), "a second `exec`, too");
 }
 
@@ -210,7 +211,7 @@ static void test_few_descriptors(void)
 		fd[i] = server_connect();
 	for (i = 0; i < CLIENTS; i++)
 		cleanup_fd(&fd[i]);
-	CHECK(says("echo hi", ALL, "hi\n", 0), "more connections than descriptors: it goes on when some are free");
+	CHECK(says("echo hi", ALL, "hi\n", 0), "more connections than descriptors: it goes on later");
 	prlimit(agent, RLIMIT_NOFILE, &before, NULL);
 }
 
