@@ -81,7 +81,7 @@ unit: $(UNIT)
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
-$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(LIB)
+$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(BUILD)/vm-agent/request.o $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
 fuzzers:

@@ -146,6 +146,19 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What the server found; not more than it has been left with since. */
+static void limit_files(void)
+{
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
+		fail(CHILD_LIMITS, errno);
+	now.rlim_cur = MIN(normal_files.rlim_cur, now.rlim_max);
+	now.rlim_max = MIN(normal_files.rlim_max, now.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &now) < 0)
+		fail(CHILD_LIMITS, errno);
+}
+
 /* Become the user. A server without rights can be its own user only. */
 static void take_identity(const struct identity *id)
 {
@@ -227,8 +240,7 @@ static void __attribute__((noreturn)) become(const struct request *r, const stru
 	take_session(io, id->uid);
 	reset_signals();
 	umask(022);
-	if (normal_files.rlim_max && setrlimit(RLIMIT_NOFILE, &normal_files) < 0)
-		fail(CHILD_LIMITS, errno);
+	limit_files();
 	take_identity(id);
 	take_directory(r, id);
 	execute(r, path);

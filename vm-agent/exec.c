@@ -31,7 +31,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "clock.h"
@@ -40,6 +39,7 @@
 #include "kmsg.h"
 #include "launch.h"
 #include "loop.h"
+#include "report.h"
 #include "util.h"
 
 enum {
@@ -67,7 +67,7 @@ struct exec {
 	struct control control;
 	long long deadline;		/* of this state, by clock_ms(); 0: none */
 
-	bool asked;			/* a request is in @launch */
+	bool asked;			/* a request has come, into @launch */
 	struct launch launch;		/* with the request; over when RUNNING, but for the size */
 	uint32_t streams;		/* asked for */
 	uint32_t seen;			/* streams that came, also those that went */
@@ -168,9 +168,7 @@ static void send_failed(struct exec *s, unsigned int status, const char *text)
 {
 	struct wire_out w;
 
-	wire_begin(&w, PROTO_FAILED);
-	wire_put_u32(&w, PROTO_K_STATUS, status);
-	wire_put_text(&w, PROTO_K_TEXT, text);
+	report_failed(&w, status, text);
 	send_last(s, &w);
 }
 
@@ -178,15 +176,7 @@ static void send_exit(struct exec *s)
 {
 	struct wire_out w;
 
-	wire_begin(&w, PROTO_EXIT);
-	if (WIFSIGNALED(s->wait_status))
-		wire_put_u32(&w, PROTO_K_SIGNAL, (uint32_t)WTERMSIG(s->wait_status));
-	else
-		wire_put_u32(&w, PROTO_K_STATUS, (uint32_t)WEXITSTATUS(s->wait_status));
-	if (s->streams & (1 << PROTO_STDOUT | 1 << PROTO_TTY))
-		wire_put_u64(&w, PROTO_K_BYTES_OUT, s->flow.output.sent);
-	if (s->streams & 1 << PROTO_STDERR)
-		wire_put_u64(&w, PROTO_K_BYTES_ERR, s->flow.errors.sent);
+	report_exit(&w, s->wait_status, s->streams, s->flow.output.sent, s->flow.errors.sent);
 	send_last(s, &w);
 }
 
@@ -216,8 +206,7 @@ static void run(struct exec *s)
 	struct wire_out w;
 	int err;
 
-	wire_begin(&w, PROTO_STARTED);
-	wire_put_u32(&w, PROTO_K_PID, (uint32_t)s->pid);
+	report_started(&w, s->pid);
 	if (s->detached) {
 		send_last(s, &w);
 		return;
@@ -283,11 +272,11 @@ static int take_request(struct exec *s, const struct wire_record *r)
 	if (s->asked)
 		return -EPROTO;
 	control_only_small(&s->control);
+	s->asked = true;
 	if (request_parse(&s->launch.request, r, &why) < 0) {
 		send_failed(s, 125, why);
 		return 0;
 	}
-	s->asked = true;
 	s->streams = s->launch.request.streams;
 	see_gathered(s);
 	return 0;
@@ -319,6 +308,9 @@ static int on_record(void *arg, const struct wire_record *r)
 {
 	struct exec *s = arg;
 
+	/* It has ended, and the client does not know yet. */
+	if (s->state == EXEC_CLOSING)
+		return 0;
 	if (!s->asked && r->type != PROTO_EXEC)
 		return -EPROTO;
 	switch (r->type) {
@@ -383,24 +375,6 @@ struct exec *exec_new(const struct exec_host *host, const uint8_t *id, int *fd)
 	else
 		set_deadline(s, GATHER_MS);
 	return s;
-}
-
-/**
- * exec_refuse() - say that there will be no session
- * @fd: control connection past its hello; closed and set to -1
- * @why: for a person
- */
-void exec_refuse(int *fd, const char *why)
-{
-	struct wire_out w;
-
-	wire_begin(&w, PROTO_FAILED);
-	wire_put_u32(&w, PROTO_K_STATUS, 125);
-	wire_put_text(&w, PROTO_K_TEXT, why);
-	if (wire_end(&w) == 0)
-		send(*fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	wire_drop(&w);
-	cleanup_fd(fd);
 }
 
 /** exec_is() - whether it is this session. @s: any state. @id. Return: so; none that has ended. */

@@ -21,7 +21,6 @@ struct exec_host {
 };
 
 struct exec *exec_new(const struct exec_host *host, const uint8_t *id, int *fd);
-void exec_refuse(int *fd, const char *why);
 bool exec_is(const struct exec *s, const uint8_t *id);
 bool exec_stream(struct exec *s, enum proto_stream which, int *fd);
 pid_t exec_pid(const struct exec *s);

@@ -18,7 +18,8 @@ struct flow {
 #define FLOW_INIT { .plumbing = PLUMBING_INIT, \
 		    .input = PUMP_INIT, .output = PUMP_INIT, .errors = PUMP_INIT }
 
-int flow_start(struct flow *f, struct loop *l, int streams[PROTO_STREAMS], void (*over)(void *arg), void *arg);
+int flow_start(struct flow *f, struct loop *l, int streams[PROTO_STREAMS],
+	       void (*over)(void *arg), void *arg);
 void flow_drain(struct flow *f);
 void flow_end_wait(struct flow *f);
 bool flow_is_over(const struct flow *f);

@@ -37,6 +37,7 @@
 #include "life.h"
 #include "loop.h"
 #include "proto.h"
+#include "report.h"
 #include "util.h"
 
 enum {
@@ -148,6 +149,22 @@ static void unpark(struct server *v, struct exec *s, const uint8_t *id)
 	}
 }
 
+/* Free the sessions that ended. Not to be called from a session's own code. */
+static void sweep(struct server *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < v->session_count; )
+		if (exec_ended(v->sessions[i])) {
+			exec_free(v->sessions[i]);
+			v->sessions[i] = v->sessions[--v->session_count];
+		} else {
+			i++;
+		}
+	if (v->ending && !v->session_count)
+		loop_stop(v->loop);
+}
+
 static void begin_session(struct server *v, struct conn *c)
 {
 	uint8_t id[PROTO_ID];
@@ -158,8 +175,10 @@ static void begin_session(struct server *v, struct conn *c)
 		drop(c);
 		return;
 	}
+	if (v->session_count == SESSIONS_MAX)
+		sweep(v);
 	if (v->session_count == SESSIONS_MAX) {
-		exec_refuse(&c->fd, "too many commands at a time");
+		report_refusal(c->fd, "too many commands at a time");
 		drop(c);
 		return;
 	}
@@ -285,22 +304,6 @@ static void listener_ready(void *arg, uint32_t events)
 }
 
 /* -- time, children, the end -- */
-
-/* Free the sessions that ended. */
-static void sweep(struct server *v)
-{
-	unsigned int i;
-
-	for (i = 0; i < v->session_count; )
-		if (exec_ended(v->sessions[i])) {
-			exec_free(v->sessions[i]);
-			v->sessions[i] = v->sessions[--v->session_count];
-		} else {
-			i++;
-		}
-	if (v->ending && !v->session_count)
-		loop_stop(v->loop);
-}
 
 static void tick_sessions(struct server *v, long long now)
 {

@@ -161,8 +161,8 @@ static inline void client_record(struct client *c, const struct wire_record *r)
 			    wire_get_text(r, PROTO_K_TEXT, c->text, sizeof(c->text));
 		break;
 	case PROTO_EXIT:
-		c->exited = wire_get_u32(r, PROTO_K_STATUS, &c->status) |
-			    wire_get_u32(r, PROTO_K_SIGNAL, &c->signal);
+		c->exited = wire_get_u32(r, PROTO_K_STATUS, &c->status);
+		c->exited |= wire_get_u32(r, PROTO_K_SIGNAL, &c->signal);
 		wire_get_u64(r, PROTO_K_BYTES_OUT, &c->bytes_out);
 		wire_get_u64(r, PROTO_K_BYTES_ERR, &c->bytes_err);
 		break;
@@ -276,7 +276,9 @@ static inline void client_signal(struct client *c, const char *name)
 
 static inline bool client_said(const struct client *c, int which, const char *text)
 {
-	return c->len[which] == strlen(text) && (!c->len[which] || !memcmp(c->data[which], text, c->len[which]));
+	size_t len = strlen(text);
+
+	return c->len[which] == len && (!len || !memcmp(c->data[which], text, len));
 }
 
 #endif
