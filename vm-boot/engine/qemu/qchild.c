@@ -31,6 +31,7 @@ int qends_make(struct qends *e, bool log)
 
 	if (socketpair(AF_UNIX, type, 0, e->monitor) < 0 ||
 	    socketpair(AF_UNIX, type, 0, e->console) < 0 ||
+	    socketpair(AF_UNIX, type, 0, e->vsock) < 0 ||
 	    (log && pipe2(e->log, O_CLOEXEC) < 0) ||
 	    pipe2(e->err, O_CLOEXEC) < 0 || fcntl(e->err[0], F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
@@ -46,6 +47,7 @@ void qends_close_theirs(struct qends *e)
 	cleanup_fd(&e->console[1]);
 	cleanup_fd(&e->log[1]);
 	cleanup_fd(&e->err[1]);
+	cleanup_fd(&e->vsock[1]);
 }
 
 /** qends_close() - close what nobody took. @e. */
@@ -56,6 +58,7 @@ void qends_close(struct qends *e)
 	cleanup_fd(&e->console[0]);
 	cleanup_fd(&e->log[0]);
 	cleanup_fd(&e->err[0]);
+	cleanup_fd(&e->vsock[0]);
 }
 
 /**
@@ -71,15 +74,16 @@ int qchild_start(struct spawned *child, const struct vm_config *cfg, const struc
 {
 	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	autofree struct args *a = malloc(sizeof(*a));
-	struct spawn_fd map[8] = {
+	struct spawn_fd map[9] = {
 		{ null, STDIN_FILENO },
 		{ null, STDOUT_FILENO },
 		{ e->err[1], STDERR_FILENO },
 		{ e->monitor[1], ARGS_FD_MONITOR },
 		{ e->console[1], ARGS_FD_CONSOLE },
+		{ e->vsock[1], ARGS_FD_VSOCK },
 		{ cfg->kernel, ARGS_FD_KERNEL },
 	};
-	size_t n = 6;
+	size_t n = 7;
 	int ret;
 
 	if (!a || null < 0)

@@ -11,10 +11,10 @@ struct vm_config;
 
 /* Each: ours, QEMU's. */
 struct qends {
-	int monitor[2], console[2], log[2], err[2];
+	int monitor[2], console[2], log[2], err[2], vsock[2];
 };
 
-#define QENDS_INIT { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } }
+#define QENDS_INIT { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } }
 
 int qends_make(struct qends *e, bool log);
 void qends_close_theirs(struct qends *e);

@@ -5,6 +5,7 @@
  *	monitor		qmp.c		commands, events
  *	console, log	qport.c		the guest's terminal ports
  *	stderr		qerr.c		complaints
+ *	vsock		vhost_user.c	the guest's driver's requests to our device model
  *	pidfd		here		its end
  *
  * The guest's end is the child's end. The monitor says beforehand why (SHUTDOWN, GUEST_PANICKED),
@@ -36,6 +37,8 @@
 #include "qport.h"
 #include "spawn.h"
 #include "util.h"
+#include "vhost_user.h"
+#include "virtio_vsock.h"
 #include "vm.h"
 
 enum {
@@ -57,6 +60,7 @@ struct qemu {
 	struct qmp *qmp;
 	int qmp_id;
 	struct qport *console, *log;
+	struct vhost_user *vsock;
 	struct qerr err;
 	struct qlisten listen;
 };
@@ -216,9 +220,24 @@ static int watch_child(struct qemu *q)
 	return err ? err : MIN(MIN(q->qmp_id, q->child_id), 0);
 }
 
+static int serve_vsock(struct qemu *q, struct qends *e)
+{
+	struct vm *vm = q->vm;
+
+	q->vsock = vhost_user_new(&e->vsock[0], vsock_dev(vm->vsock), vm->streams);
+	return q->vsock ? 0 : -errno;
+}
+
+static int on_vsock(void *arg)
+{
+	return vhost_user_serve(arg);
+}
+
+/* It makes its devices, for which it needs our answers, and then does as its monitor says. */
 static int greet(struct qemu *q, char *err, size_t errsize)
 {
-	int ret = qmp_greet(q->qmp, GREET_MSEC), status;
+	struct qmp_beside vsock = { vhost_user_fd(q->vsock), on_vsock, q->vsock };
+	int ret = qmp_greet(q->qmp, GREET_MSEC, &vsock), status;
 
 	if (!ret)
 		return 0;
@@ -259,6 +278,8 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	q->err.fd = steal_fd(&ends.err[0]);
 	q->qmp = qmp_new(&ends.monitor[0], &handler);
 	ret = q->qmp ? serve_ports(q, &ends) : -ENOMEM;
+	if (!ret)
+		ret = serve_vsock(q, &ends);
 	if (!ret)
 		ret = greet(q, err, errsize);
 	if (!ret)
@@ -354,6 +375,7 @@ static void qemu_free(struct vm *vm)
 	qmp_free(q->qmp);
 	qport_free(q->console);
 	qport_free(q->log);
+	vhost_user_free(q->vsock);
 	qlisten_free(&q->listen);
 	qerr_free(&q->err);
 	free(q);
