@@ -2,10 +2,12 @@
 /*
  * vhost_user_fuzz.c - any messages, with and without descriptors, to the vhost-user back end.
  *
- * Input is a series of { u8 request, u8 how, u8 length, payload }. Half of what `how` can be puts the
- * message right (memory that is there, a ring within it), or nothing but the first check would be met.
+ * Input is a byte and a series of { u8 request, u8 how, u8 length, payload }. Half of what `how` can be puts
+ * the message right (memory that is there, a ring within it, what descriptors it has), and half of
+ * what the first byte can be starts with a ring that runs, or nothing but the first checks would be met.
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -86,6 +88,12 @@ static size_t put_right(uint8_t request, uint8_t *p, size_t len)
 		put_le32(p, p[0] % 3);
 		put_le32(p + 4, 1U << (p[4] % 7));
 		return 8;
+	case VHOST_SET_VRING_BASE:
+	case VHOST_GET_VRING_BASE:
+	case VHOST_SET_VRING_ENABLE:
+		put_le32(p, p[0] % 3);
+		put_le32(p + 4, p[4] % 2);
+		return 8;
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:
@@ -105,10 +113,14 @@ static void tell(int sock, const uint8_t *head, const uint8_t *data, size_t len,
 	struct iovec iov = { buf, 0 };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	size_t fds = MIN(head[1] & HOW_FDS, FDS), i;
+	bool eventfds = head[1] & HOW_EVENTFD;
 
 	memcpy(buf + VHOST_MSG_HEADER, data, len);
-	if (head[1] & HOW_RIGHT)
+	if (head[1] & HOW_RIGHT) {
 		len = put_right(head[0], buf + VHOST_MSG_HEADER, len);
+		eventfds = head[0] >= VHOST_SET_VRING_KICK && head[0] <= VHOST_SET_VRING_ERR;
+		fds = eventfds || head[0] == VHOST_SET_MEM_TABLE;
+	}
 	put_le32(buf, head[0]);
 	put_le32(buf + 4, VHOST_MSG_VERSION | (head[1] & HOW_REPLY ? VHOST_MSG_NEED_REPLY : 0));
 	put_le32(buf + 8, (uint32_t)len);
@@ -127,10 +139,27 @@ static void tell(int sock, const uint8_t *head, const uint8_t *data, size_t len,
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * fds);
 		for (i = 0; i < fds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), head[1] & HOW_EVENTFD ? &event : &mem, sizeof(int));
+			memcpy(CMSG_DATA(c) + i * sizeof(int), eventfds ? &event : &mem, sizeof(int));
 	}
 	if (sendmsg(sock, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		/* it hung up */
+	}
+}
+
+/* Up to a ring 0 that runs, in whatever its memory holds. */
+static void start_ring(int sock, int mem, int event)
+{
+	static const uint8_t order[] = {
+		VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
+		VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK,
+	};
+	static const uint8_t payload[40] = { [4] = 4, [8] = 0, [9] = 64, [10] = 128 };
+	size_t i;
+
+	for (i = 0; i < sizeof(order); i++) {
+		const uint8_t head[3] = { order[i], HOW_RIGHT };
+
+		tell(sock, head, payload, sizeof(payload), mem, event);
 	}
 }
 
@@ -152,11 +181,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct virtio_dev dev = { 0 };
 	struct vhost_user *v;
 	uint8_t answer[512];
+	unsigned int i;
 
 	if (!w || event < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		abort();
 	virtio_init(&dev, &ops, NULL, w);
 	v = vhost_user_new(&pair[0], &dev, w);
+	if (size && data[0] & 1) {
+		start_ring(pair[1], mem, event);
+		if (vhost_user_serve(v) || !dev.mem->count)
+			abort();
+	}
+	if (size) {
+		data++;
+		size--;
+	}
 	while (v && size >= 3) {
 		size_t len = MIN((size_t)data[2], size - 3);
 
@@ -165,6 +204,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		while (recv(pair[1], answer, sizeof(answer), MSG_DONTWAIT) > 0)
 			continue;
+		for (i = 0; i < ops.rings; i++)
+			virtio_kick(&dev, i);
 		data += 3 + len;
 		size -= 3 + len;
 	}

@@ -292,7 +292,7 @@ static void violate(void (*by_index)(size_t i), size_t i, void (*fn)(void), cons
 	offer(0);
 	do_kick();
 	worker_stop(worker);
-	over = over && !served && !dev.ring[0].running && !dev.mem->count && vhost_user_fd(v) == -1;
+	over = over && !served() && !dev.ring[0].running && !dev.mem->count && vhost_user_fd(v) == -1;
 	teardown();
 	CHECK(over && count_fds() == before, name);
 }

@@ -34,7 +34,7 @@ enum { WRITE = 2 };               /* a descriptor's flag */
 
 /* -- a model: marks each request's first writable byte -- */
 
-static unsigned int served;
+static unsigned int requests;
 static uint8_t config[8] = { 3 };
 
 static inline void kicked(struct virtio_dev *dev, unsigned int ring)
@@ -48,7 +48,7 @@ static inline void kicked(struct virtio_dev *dev, unsigned int ring)
 		virtq_push(virtio_vq(dev, ring), chain.head, !!chain.in);
 		n++;
 	}
-	__atomic_add_fetch(&served, n, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&requests, n, __ATOMIC_SEQ_CST);
 	if (virtio_vq(dev, ring))
 		virtq_want_kick(virtio_vq(dev, ring), true);
 	if (n)
@@ -72,6 +72,11 @@ static const struct virtio_ops ops = {
 	.config_len = sizeof(config), .config_read = config_read, .config_write = config_write,
 	.kicked = kicked,
 };
+
+static inline unsigned int served(void)
+{
+	return __atomic_load_n(&requests, __ATOMIC_SEQ_CST);
+}
 
 /* -- QEMU's side -- */
 
@@ -103,7 +108,7 @@ static inline void setup(bool thread)
 	ram = mmap(NULL, 2 * PART, PROT_READ | PROT_WRITE, MAP_SHARED, mem, 0);
 	kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	served = 0;
+	requests = 0;
 	memset(&dev, 0, sizeof(dev));
 	worker = worker_new("test");
 	virtio_init(&dev, &ops, NULL, worker);
@@ -255,8 +260,8 @@ static inline void tell_ring(uint32_t ring, uint16_t base)
 	tell_state(VHOST_SET_VRING_NUM, ring, SIZE);
 	tell_state(VHOST_SET_VRING_BASE, ring, base);
 	tell_addr(ring, USER + DESC, USER + USED, USER + AVAIL);
-	tell_u64(VHOST_SET_VRING_KICK, ring, kick);
 	tell_u64(VHOST_SET_VRING_CALL, ring, call);
+	tell_u64(VHOST_SET_VRING_KICK, ring, kick);
 	tell_state(VHOST_SET_VRING_ENABLE, ring, 1);
 }
 
