@@ -73,13 +73,13 @@ static void add_cpus(struct args *a, const struct vm_config *cfg)
 	option(a, "smp", "%u,sockets=1,cores=%u,threads=1", cfg->cpus, cfg->cpus);
 }
 
-/* Private to QEMU, until a vhost-user device has to see it. */
+/* Shared with us, for the vsock device; sealed, which is the default, or we refuse it (vhost_mem.c). */
 static void add_memory(struct args *a, const struct vm_config *cfg)
 {
 	unsigned long long mib = cfg->memory / MIB;
 
 	option(a, "m", "%lluM", mib);
-	option(a, "object", "memory-backend-ram,id=ram,size=%lluM", mib);
+	option(a, "object", "memory-backend-memfd,id=ram,size=%lluM,share=on,seal=on", mib);
 }
 
 /* What becomes of the guest is told by events and the exit status, never decided by QEMU. */
@@ -102,6 +102,12 @@ static void add_ports(struct args *a, bool log)
 	option(a, "chardev", "file,id=log,path=/dev/fdset/1,append=on");      /* or it truncates */
 	option(a, "device", "virtio-serial-pci,max_ports=1,disable-legacy=on");
 	option(a, "device", "virtconsole,chardev=log");
+}
+
+static void add_vsock(struct args *a)
+{
+	option(a, "chardev", "socket,id=vsock,fd=%d", ARGS_FD_VSOCK);
+	option(a, "device", "vhost-user-vsock-pci,chardev=vsock");
 }
 
 static void add_kernel(struct args *a, const struct vm_config *cfg)
@@ -138,6 +144,7 @@ int args_build(struct args *a, const struct vm_config *cfg, bool log)
 	add_end(a);
 	add_ports(a, log);
 	option(a, "device", "virtio-rng-pci,disable-legacy=on");
+	add_vsock(a);
 	add_kernel(a, cfg);
 	return a->overflow ? -E2BIG : 0;
 }

@@ -15,6 +15,7 @@ enum {
 	ARGS_FD_LOG,
 	ARGS_FD_KERNEL,
 	ARGS_FD_INITRD,
+	ARGS_FD_VSOCK,
 };
 
 enum { ARGS_MAX = 96, ARGS_TEXT = 8192 };

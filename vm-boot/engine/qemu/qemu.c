@@ -5,6 +5,7 @@
  *	monitor		qmp.c		commands, events
  *	console, log	qport.c		the guest's terminal ports
  *	stderr		qerr.c		complaints
+ *	vsock		vhost_user.c	the guest's driver's requests to our device model
  *	pidfd		here		its end
  *
  * The guest's end is the child's end. The monitor says beforehand why (SHUTDOWN, GUEST_PANICKED),
@@ -17,14 +18,11 @@
  * disks is written. vm_ended() is called when it is gone, from the loop and from nowhere else.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include "args.h"
 #include "engine.h"
 #include "exitport.h"
 #include "hub.h"
@@ -32,12 +30,15 @@
 #include "log.h"
 #include "loop.h"
 #include "port.h"
+#include "qchild.h"
 #include "qerr.h"
 #include "qlisten.h"
 #include "qmp.h"
 #include "qport.h"
 #include "spawn.h"
 #include "util.h"
+#include "vhost_user.h"
+#include "virtio_vsock.h"
 #include "vm.h"
 
 enum {
@@ -46,12 +47,6 @@ enum {
 	ENDING_MSEC = 5000,
 	KILL_MSEC = 10000,
 };
-
-/*
- * QEMU's virtconsole drops what its other end does not take at once, and a guest writes 16 bytes at
- * a time: of those a socket holds 4 KiB, a pipe its whole length.
- */
-enum { LOG_PIPE = 1 << 20 };
 
 enum qemu_state { QEMU_STOPPED, QEMU_RUNS, QEMU_ENDING, QEMU_GONE };
 
@@ -65,6 +60,7 @@ struct qemu {
 	struct qmp *qmp;
 	int qmp_id;
 	struct qport *console, *log;
+	struct vhost_user *vsock;
 	struct qerr err;
 	struct qlisten listen;
 };
@@ -198,72 +194,7 @@ static void on_child(void *arg, uint32_t events)
 
 /* -- set-up -- */
 
-struct ends {
-	int monitor[2], console[2], log[2], err[2];
-};
-
-static int make_ends(struct ends *e, bool log)
-{
-	const int type = SOCK_STREAM | SOCK_CLOEXEC;
-
-	if (socketpair(AF_UNIX, type, 0, e->monitor) < 0 ||
-	    socketpair(AF_UNIX, type, 0, e->console) < 0 ||
-	    (log && pipe2(e->log, O_CLOEXEC) < 0) ||
-	    pipe2(e->err, O_CLOEXEC) < 0 || fcntl(e->err[0], F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
-	if (log && fcntl(e->log[1], F_SETPIPE_SZ, LOG_PIPE) < 0)
-		debug("log: a small pipe has to do: %s", errstr(errno));
-	return 0;
-}
-
-static void close_ends(struct ends *e)
-{
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		cleanup_fd(&e->monitor[i]);
-		cleanup_fd(&e->console[i]);
-		cleanup_fd(&e->log[i]);
-		cleanup_fd(&e->err[i]);
-	}
-}
-
-static int start_child(struct qemu *q, const struct ends *e, char *err, size_t errsize)
-{
-	const struct vm_config *cfg = &q->vm->cfg;
-	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	autofree struct args *a = malloc(sizeof(*a));
-	struct spawn_fd map[8] = {
-		{ null, STDIN_FILENO },
-		{ null, STDOUT_FILENO },
-		{ e->err[1], STDERR_FILENO },
-		{ e->monitor[1], ARGS_FD_MONITOR },
-		{ e->console[1], ARGS_FD_CONSOLE },
-		{ cfg->kernel, ARGS_FD_KERNEL },
-	};
-	size_t n = 6;
-	int ret;
-
-	if (!a || null < 0)
-		return -errno;
-	if (e->log[1] >= 0)
-		map[n++] = (struct spawn_fd){ e->log[1], ARGS_FD_LOG };
-	if (cfg->initrd >= 0)
-		map[n++] = (struct spawn_fd){ cfg->initrd, ARGS_FD_INITRD };
-	ret = args_build(a, cfg, e->log[1] >= 0);
-	if (!ret)
-		ret = spawn(&q->child, a->argv, map, n);
-	if (ret == -ENOENT) {
-		snprintf(err, errsize, "qemu-system-x86_64 is not installed: install the package "
-			 "qemu-system-x86 (Fedora: qemu-system-x86-core)");
-		return -ENOTSUP;
-	}
-	if (ret)
-		snprintf(err, errsize, "qemu-system-x86_64 cannot be started: %s", errstr(ret));
-	return ret;
-}
-
-static int serve_ports(struct qemu *q, struct ends *e)
+static int serve_ports(struct qemu *q, struct qends *e)
 {
 	struct vm *vm = q->vm;
 	struct port_sink hub = port_to_hub(vm->hub), log = port_to_log(&vm->log_fd);
@@ -289,9 +220,24 @@ static int watch_child(struct qemu *q)
 	return err ? err : MIN(MIN(q->qmp_id, q->child_id), 0);
 }
 
+static int serve_vsock(struct qemu *q, struct qends *e)
+{
+	struct vm *vm = q->vm;
+
+	q->vsock = vhost_user_new(&e->vsock[0], vsock_dev(vm->vsock), vm->streams);
+	return q->vsock ? 0 : -errno;
+}
+
+static int on_vsock(void *arg)
+{
+	return vhost_user_serve(arg);
+}
+
+/* It makes its devices, for which it needs our answers, and then does as its monitor says. */
 static int greet(struct qemu *q, char *err, size_t errsize)
 {
-	int ret = qmp_greet(q->qmp, GREET_MSEC), status;
+	struct qmp_beside vsock = { vhost_user_fd(q->vsock), on_vsock, q->vsock };
+	int ret = qmp_greet(q->qmp, GREET_MSEC, &vsock), status;
 
 	if (!ret)
 		return 0;
@@ -306,7 +252,7 @@ static int greet(struct qemu *q, char *err, size_t errsize)
 
 static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 {
-	struct ends ends = { { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	struct qends ends = QENDS_INIT;
 	struct qemu *q = calloc(1, sizeof(*q));
 	struct qmp_handler handler = { on_event, on_reply, q };
 	int ret;
@@ -323,25 +269,23 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	if (!ret)
 		ret = q->ending_timer = loop_timer(vm->loop, on_slow_ending, q);
 	if (ret >= 0)
-		ret = make_ends(&ends, vm->log_fd >= 0);
+		ret = qends_make(&ends, vm->log_fd >= 0);
 	if (!ret)
-		ret = start_child(q, &ends, err, errsize);
+		ret = qchild_start(&q->child, &vm->cfg, &ends, err, errsize);
 	if (ret)
 		goto out;
-	/* Theirs alone, so that each sees the other's end. */
-	cleanup_fd(&ends.monitor[1]);
-	cleanup_fd(&ends.console[1]);
-	cleanup_fd(&ends.log[1]);
-	cleanup_fd(&ends.err[1]);
+	qends_close_theirs(&ends);
 	q->err.fd = steal_fd(&ends.err[0]);
 	q->qmp = qmp_new(&ends.monitor[0], &handler);
 	ret = q->qmp ? serve_ports(q, &ends) : -ENOMEM;
+	if (!ret)
+		ret = serve_vsock(q, &ends);
 	if (!ret)
 		ret = greet(q, err, errsize);
 	if (!ret)
 		ret = watch_child(q);
 out:
-	close_ends(&ends);
+	qends_close(&ends);
 	return ret;
 }
 
@@ -431,6 +375,7 @@ static void qemu_free(struct vm *vm)
 	qmp_free(q->qmp);
 	qport_free(q->console);
 	qport_free(q->log);
+	vhost_user_free(q->vsock);
 	qlisten_free(&q->listen);
 	qerr_free(&q->err);
 	free(q);

@@ -34,6 +34,7 @@ struct qmp {
 	enum qmp_state state;
 	int why;                /* BROKEN: -errno */
 	struct qmp_handler handler;
+	const struct qmp_beside *beside;        /* while it greets, or NULL */
 	unsigned int next_id;
 	unsigned int wait_id;   /* whose answer qmp_run() waits for, 0: none */
 	int result;             /* of it, when wait_id is 0 again */
@@ -179,18 +180,25 @@ static int64_t now_msec(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Read once more, waiting for it until @deadline. */
+/* Read once more, or serve what is beside it, waiting for either until @deadline. */
 static int wait_read(struct qmp *m, int64_t deadline)
 {
-	struct pollfd p = { .fd = m->sock, .events = POLLIN };
+	struct pollfd p[2] = {
+		{ .fd = m->sock, .events = POLLIN },
+		{ .fd = m->beside ? m->beside->fd : -1, .events = POLLIN },
+	};
 	int64_t left = deadline - now_msec();
 	int n;
 
-	n = left > 0 ? poll(&p, 1, (int)left) : 0;
+	n = left > 0 ? poll(p, ARRAY_SIZE(p), (int)left) : 0;
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (n == 0)
 		return -ETIMEDOUT;
+	if (p[1].revents && m->beside->serve(m->beside->arg))
+		m->beside = NULL;
+	if (!p[0].revents)
+		return 0;
 	n = qmp_read(m);
 	return n == -EAGAIN ? 0 : n;
 }
@@ -221,16 +229,24 @@ int qmp_run(struct qmp *m, const char *command, int msec)
 	return m->result;
 }
 
-/** qmp_greet() - hear the greeting and negotiate. @m: new. @msec: in all. Return: as qmp_run(). */
-int qmp_greet(struct qmp *m, int msec)
+/**
+ * qmp_greet() - hear the greeting and negotiate
+ * @m: new
+ * @msec: in all
+ * @beside: served meanwhile; NULL: nothing
+ * Return: as qmp_run().
+ */
+int qmp_greet(struct qmp *m, int msec, const struct qmp_beside *beside)
 {
 	int64_t deadline = now_msec() + msec;
 	int err = 0;
 
+	m->beside = beside;
 	while (!err && m->state == QMP_GREETING)
 		err = wait_read(m, deadline);
 	if (!err)
 		err = qmp_run(m, "qmp_capabilities", (int)MAX(deadline - now_msec(), (int64_t)1));
+	m->beside = NULL;
 	if (!err)
 		m->state = QMP_READY;
 	return err;

@@ -14,10 +14,17 @@ struct qmp_handler {
 	void *arg;
 };
 
+/* Another connection of QEMU's, which has to be served before it obeys its monitor. */
+struct qmp_beside {
+	int fd;
+	int (*serve)(void *arg);        /* it is readable. Return: 0; -errno when it is over */
+	void *arg;
+};
+
 struct qmp *qmp_new(int *sock, const struct qmp_handler *handler);
 void qmp_free(struct qmp *m);
 int qmp_fd(const struct qmp *m);
-int qmp_greet(struct qmp *m, int msec);
+int qmp_greet(struct qmp *m, int msec, const struct qmp_beside *beside);
 int qmp_read(struct qmp *m);
 int qmp_send(struct qmp *m, const char *command, const char *arguments);
 int qmp_run(struct qmp *m, const char *command, int msec);
