@@ -114,4 +114,4 @@ _pipevm() {
 	done
 }
 
-complete -F _pipevm vm-boot vm-check vm-console vm-ctl vm-image vm-ls
+complete -F _pipevm vm-boot vm-check vm-console vm-ctl vm-exec vm-image vm-ls
