@@ -81,6 +81,8 @@ $(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
 	$(link)
+$(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
+	$(link)
 unit: $(UNIT)
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.

@@ -131,6 +131,8 @@ static void on_timeout(void *arg, uint32_t events)
 		s->timed_out = true;
 		control_signal(&s->control, "KILL");
 		session_patience(s, KILL_WAIT);
+	} else if (s->state == SESSION_LOST) {
+		session_over(s, OUTCOME_FAILED);
 	} else {
 		over_timeout(s, s->state == SESSION_STARTING ? "it has not started" :
 			     "its output is not written");

@@ -18,7 +18,7 @@
  *	LOST	  the VM said why, or its time (finish.c) passed, and what came is written	-> OVER
  *	all	  another record, or a malformed one		-> OVER
  *	all	  stdout has no reader, the escape, a failure of ours	-> OVER
- *	STARTING, ENDED, LOST  --timeout			-> OVER
+ *	STARTING, ENDED, LOST  --timeout			-> OVER, LOST as a failure
  *	RUNNING	  --timeout: the command is killed; as above, in bounded time	-> OVER
  *
  * What the agent says is held against what came: the bytes of each output must be as many as `exit`
