@@ -242,6 +242,8 @@ static void way_write(struct way *w)
 
 	if (n < 0 && errno != EAGAIN) {
 		w->at = w->len = 0;
+		if (w == &way[WAY_IN])
+			shutdown(w->from, SHUT_RD);     /* the command has closed it: the client hears */
 		way_end(w);
 	} else if (n > 0) {
 		w->at += (size_t)n;
