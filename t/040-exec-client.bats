@@ -721,7 +721,7 @@ on_pty() {
 		want {caught}
 		want {status=8\r\nREADY> $}
 		send "vm-exec -t sh -c 'stty -echo; echo go; while :; do sleep 0.1; done'\r"
-		want {\ngo\r?\n}
+		want {\ngo}
 		exec stty -a < $spawn_out(slave,name) >during
 		send "\003"
 		want {READY> $}

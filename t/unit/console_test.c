@@ -11,6 +11,7 @@
 #include "../../vm-console/regex.h"
 #include "../../vm-console/sha256.h"
 #include "../../vm-console/text.h"
+#include "opts.h"
 #include "util.h"
 
 static int count, failures;
