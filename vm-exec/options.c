@@ -28,14 +28,14 @@ static const struct opt table[] = {
 	{ 'u', "user", "USER[:GROUP]", "run it as this user, by name or number" },
 	{ OPT_TIMEOUT, "timeout", "SEC", "kill it after SEC seconds, with status 124" },
 	{ OPT_STATUS_FD, "status-fd", "N", "tell how it ended there, as JSON" },
-	{ OPT_ESCAPE, "escape", "CHAR", "key that leaves, with -it: ^X or a character (none)" },
+	{ OPT_ESCAPE, "escape", "CHAR", "key that leaves, with -i and -t: ^X or a character (none)" },
 };
 
 static const struct opts opts = {
 	.tool = "vm-exec",
-	.synopsis = "[-ditv] [-V SPEC] [-e NAME[=VALUE]]... [--env-file FILE]... [-w DIR]\n"
-		    "               [-u USER[:GROUP]] [--timeout SEC] [--status-fd N] [--escape CHAR]\n"
-		    "               [--] COMMAND [ARG]...",
+	.synopsis = "[-d] [-i] [-t] [-v] [-V SPEC] [-e NAME[=VALUE]]... [--env-file FILE]...\n"
+		    "               [-w DIR] [-u USER[:GROUP]] [--timeout SEC] [--status-fd N]\n"
+		    "               [--escape CHAR] [--] COMMAND [ARG]...",
 	.about = "Run a command in a VM's guest: its output, its exit status.",
 	.epilog = "Without -i stdin is never read.",
 	.table = table,

@@ -244,6 +244,8 @@ static void way_write(struct way *w)
 		w->at = w->len = 0;
 		if (w == &way[WAY_IN])
 			shutdown(w->from, SHUT_RD);     /* the command has closed it: the client hears */
+		else if (w == &way[WAY_ERR])
+			close(w->from);                 /* and the other way round */
 		way_end(w);
 	} else if (n > 0) {
 		w->at += (size_t)n;
