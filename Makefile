@@ -25,9 +25,10 @@ COMMON := $(wildcard lib/common/*.c)
 BOOT := $(filter-out vm-boot/vm-ctl.c,$(wildcard vm-boot/*.c)) \
 	$(wildcard vm-boot/virtio/*.c vm-boot/engine/*/*.c vm-boot/engine/kvm/x86/*.c)
 CONSOLE := $(wildcard vm-console/*.c)
+VMEXEC := $(wildcard vm-exec/*.c)
 AGENT := $(wildcard vm-agent/*.c) lib/common/loop.c lib/common/wire.c
 SCRIPTS := vm-image vm-ls vm-check
-BUILT := vm-boot vm-ctl vm-console vm-agent
+BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
@@ -41,6 +42,7 @@ objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LIB := $(BUILD)/libcommon.a
 BOOT_LIB := $(BUILD)/libboot.a
 CONSOLE_LIB := $(BUILD)/libconsole.a
+VMEXEC_LIB := $(BUILD)/libexec.a
 
 all: $(addprefix $(BIN)/,$(BUILT)) ## build the programs into bin/
 
@@ -52,7 +54,8 @@ $(BUILD)/%.o: %.c Makefile
 $(LIB): $(call objs,$(COMMON))
 $(BOOT_LIB): $(call objs,$(filter-out vm-boot/main.c,$(BOOT)))
 $(CONSOLE_LIB): $(call objs,$(filter-out vm-console/main.c,$(CONSOLE)))
-$(LIB) $(BOOT_LIB) $(CONSOLE_LIB):
+$(VMEXEC_LIB): $(call objs,$(filter-out vm-exec/main.c,$(VMEXEC)))
+$(LIB) $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB):
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 link = $(say) "  LINK  $@" && mkdir -p $(@D)
@@ -64,6 +67,8 @@ $(BIN)/vm-ctl: $(call objs,vm-boot/vm-ctl.c) $(LIB)
 	$(link)
 $(BIN)/vm-console: $(call objs,vm-console/main.c) $(CONSOLE_LIB) $(LIB)
 	$(link)
+$(BIN)/vm-exec: $(call objs,vm-exec/main.c) $(VMEXEC_LIB) $(LIB)
+	$(link)
 
 # It runs in the guest: static, small, never sanitized.
 $(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
@@ -74,7 +79,9 @@ $(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
 
 # Unit tests, t/unit/NAME_test.c, and test tools, any other t/unit/*.c.
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
-$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
+	$(link)
+$(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
 unit: $(UNIT)
 
@@ -131,7 +138,7 @@ install: all ## install under PREFIX (/usr/local)
 	install -m 644 lib/common/image/etc/* $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
 	install -D -m 644 lib/common/completion/pipevm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
-	for p in vm-ctl vm-console vm-image vm-ls vm-check; do \
+	for p in vm-ctl vm-console vm-exec vm-image vm-ls vm-check; do \
 		ln -sf vm-boot $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
 	for m in $(MANPAGES); do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done

@@ -9,7 +9,7 @@
 
 bats_require_minimum_version 1.5.0
 
-TOOLS='vm-agent vm-boot vm-check vm-console vm-ctl vm-image vm-ls'
+TOOLS='vm-agent vm-boot vm-check vm-console vm-ctl vm-exec vm-image vm-ls'
 
 setup_file() {
 	local wrapper="$BATS_FILE_TMPDIR/bin" engine
@@ -56,7 +56,7 @@ need_box() {
 
 # usage_status TOOL: its status for wrong usage.
 usage_status() {
-	case $1 in vm-boot | vm-console) echo 125 ;; *) echo 2 ;; esac
+	case $1 in vm-boot | vm-console | vm-exec) echo 125 ;; *) echo 2 ;; esac
 }
 
 # page TOOL: its manual page.
@@ -240,6 +240,10 @@ run_examples() {
 	run_examples "$ROOT/man/vm-console.1"
 }
 
+@test "the examples of vm-exec(1)" {
+	run_examples "$ROOT/man/vm-exec.1"
+}
+
 @test "the examples of vm-image(1)" {
 	run_examples "$ROOT/man/vm-image.1"
 }
@@ -313,7 +317,7 @@ complete_words() {
 
 @test "completion: options are those of --help" {
 	. "$ROOT/lib/common/completion/pipevm.bash"
-	for tool in vm-boot vm-check vm-console vm-ctl vm-ls; do
+	for tool in vm-boot vm-check vm-console vm-ctl vm-exec vm-ls; do
 		echo "$tool"
 		[ "$(complete_words "$tool" -)" = "$(help_options "$tool" | sort | tr '\n' ' ')" ]
 		complete -p "$tool"
@@ -339,6 +343,9 @@ complete_words() {
 	[ "$(complete_words vm-boot --initrd = kernel-1)" = 'kernel-1 ' ]
 	[ "$(complete_words vm-image build --kernel pack)" = 'package ' ]
 	[ "$(complete_words vm-boot -c '')" = ' ' ]
+	[[ $(complete_words vm-exec -i ca) == *'cat '* ]]
+	[ "$(complete_words vm-exec --env-file ker)" = 'kernel-1 kernel-2 ' ]
+	[ "$(complete_words vm-exec -V box -- cat ker)" = 'kernel-1 kernel-2 ' ]
 	[[ $(complete_words vm-boot -d --with vm-conso) == *'vm-console '* ]]
 	[ "$(complete_words vm-boot --with vm-console ker)" = 'kernel-1 kernel-2 ' ]
 	mkdir -p images/mine

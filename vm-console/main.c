@@ -107,7 +107,7 @@ static void parse(struct config *c, int argc, char *argv[])
 			c->replay = false;
 			break;
 		case OPT_ESCAPE:
-			if (text_key(arg, &c->escape))
+			if (parse_key(arg, &c->escape))
 				opts_usage(&opts, "--escape %s: is not ^X, a character, or empty", arg);
 			break;
 		case OPT_SEND:

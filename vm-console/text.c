@@ -57,27 +57,3 @@ int text_unescape(const char *s, char *out, size_t *len)
 	*len = n;
 	return 0;
 }
-
-/**
- * text_key() - the byte that an --escape argument names
- * @s: "^X" for a control key, a single character, or empty for none
- * @key: set to 0-255, or -1 for none
- * Return: 0 or -EINVAL.
- */
-int text_key(const char *s, int *key)
-{
-	size_t len = strlen(s);
-
-	if (!len)
-		*key = -1;
-	else if (len == 1)
-		*key = (unsigned char)s[0];
-	else if (len == 2 && s[0] == '^' && s[1] == '?')
-		*key = 0x7f;
-	else if (len == 2 && s[0] == '^' && toupper((unsigned char)s[1]) >= '@' &&
-		 toupper((unsigned char)s[1]) <= '_')
-		*key = toupper((unsigned char)s[1]) & 0x1f;
-	else
-		return -EINVAL;
-	return 0;
-}

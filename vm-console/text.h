@@ -7,6 +7,5 @@
 
 int text_escape(const char **p);
 int text_unescape(const char *s, char *out, size_t *len);
-int text_key(const char *s, int *key);
 
 #endif

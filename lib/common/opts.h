@@ -35,5 +35,6 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 int parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 int parse_msec(const char *s, uint64_t *out);
 int parse_fd(const char *s, int *out);
+int parse_key(const char *s, int *key);
 
 #endif

@@ -12,6 +12,8 @@
  *	AWAY	SIGCONT in the foreground: raw	-> RAW
  *	RAW	SIGCONT (after a SIGSTOP, which nobody sees coming): raw again
  *
+ * After a SIGCONT there is a SIGWINCH, too: the size may have changed while we were not told.
+ *
  * Handlers touch only async-signal-safe calls and plain static storage. The state changes with all
  * signals blocked, so a handler always finds a saved terminal that is complete. The terminal is only
  * written while we are its foreground process group: in the background it belongs to the shell.
@@ -112,6 +114,7 @@ static void on_cont(int sig)
 		state = RAW;
 	}
 	resumed = 1;
+	raise(SIGWINCH);
 	errno = saved_errno;
 }
 

@@ -11,6 +11,7 @@
 #include "../../vm-console/regex.h"
 #include "../../vm-console/sha256.h"
 #include "../../vm-console/text.h"
+#include "opts.h"
 #include "util.h"
 
 static int count, failures;
@@ -138,11 +139,11 @@ static void test_text(void)
 	   !memcmp(out, "a\n\r\t\033\\\0\377b", 9), "text: escapes");
 	ok(text_unescape("\\q", out, &len) == -EINVAL && text_unescape("\\", out, &len) == -EINVAL &&
 	   text_unescape("\\x4", out, &len) == -EINVAL, "text: bad escapes");
-	ok(!text_key("^]", &key) && key == 0x1d && !text_key("^a", &key) && key == 1 &&
-	   !text_key("^@", &key) && key == 0 && !text_key("^?", &key) && key == 0x7f &&
-	   !text_key("~", &key) && key == '~' && !text_key("^", &key) && key == '^' &&
-	   !text_key("", &key) && key == -1, "text: keys");
-	ok(text_key("^1", &key) && text_key("ab", &key) && text_key("^ab", &key), "text: bad keys");
+	ok(!parse_key("^]", &key) && key == 0x1d && !parse_key("^a", &key) && key == 1 &&
+	   !parse_key("^@", &key) && key == 0 && !parse_key("^?", &key) && key == 0x7f &&
+	   !parse_key("~", &key) && key == '~' && !parse_key("^", &key) && key == '^' &&
+	   !parse_key("", &key) && key == -1, "text: keys");
+	ok(parse_key("^1", &key) && parse_key("ab", &key) && parse_key("^ab", &key), "text: bad keys");
 }
 
 static struct record_reader reader;

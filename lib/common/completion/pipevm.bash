@@ -59,8 +59,8 @@ _pipevm_value() {
 # _pipevm_operands FIRST: complete operand; the words from FIRST on are operands, cur among them.
 _pipevm_operands() {
 	case $tool in
-	vm-boot)
-		[[ " ${words[*]} " == *" --with "* ]] || return 0
+	vm-boot | vm-exec)
+		[[ $tool == vm-exec || " ${words[*]} " == *" --with "* ]] || return 0
 		if (($1 < last)); then
 			_pipevm_files
 		else
@@ -114,4 +114,4 @@ _pipevm() {
 	done
 }
 
-complete -F _pipevm vm-boot vm-check vm-console vm-ctl vm-image vm-ls
+complete -F _pipevm vm-boot vm-check vm-console vm-ctl vm-exec vm-image vm-ls
