@@ -135,6 +135,21 @@ told() {
 	done
 }
 
+@test "a service manager hears of readiness and of the stop" {
+	socat -u "UNIX-RECV:$PWD/notify" - >heard 3>&- &
+	manager=$!
+	until [ -S notify ]; do kill -0 $manager; done
+	NOTIFY_SOCKET=$PWD/notify fore service -m 256M
+	ctl ready agent
+	until grep -q READY=1 heard; do kill -0 $manager; done
+	ctl stop >/dev/null
+	ends stopped 0
+	until grep -qx READY=1STOPPING=1 heard; do kill -0 $manager; done
+	kill $manager
+	NOTIFY_SOCKET=/nonexistent/x boot --timeout 0.1 2>err >/dev/null || [ $? -eq 124 ]
+	grep -qx "vm-boot: NOTIFY_SOCKET: /nonexistent/x: No such file or directory" err
+}
+
 @test "--timeout ends it with 124" {
 	run -124 --separate-stderr boot --timeout 0.5 --status-fd 8 8>status
 	[ "$(cat status)" = '{"cause":"timeout","status":124}' ]
