@@ -24,7 +24,7 @@
 
 enum {
 	O_IMAGE = OPT_LONG, O_ENGINE, O_LOG_CONSOLE, O_READY_FD, O_STATUS_FD, O_CTL_FD, O_LINGER,
-	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE,
+	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE, O_VSOCK_PATH,
 };
 
 static const struct opt table[] = {
@@ -40,6 +40,7 @@ static const struct opt table[] = {
 	{ O_READY_FD, "ready-fd", "N", "write a line here when the guest's console is up" },
 	{ O_STATUS_FD, "status-fd", "N", "write how the VM ended here, as JSON" },
 	{ O_CTL_FD, "ctl-fd", "N", "serve this control socket; its end ends the VM" },
+	{ O_VSOCK_PATH, "vsock-path", "PATH", "serve vsock at sockets PATH and PATH_PORT, as Firecracker does" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
 	{ 't', "tty", NULL, "give COMMAND the console as its terminal" },
@@ -244,6 +245,9 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 		break;
 	case O_CTL_FD:
 		parse_ctl_fd(c, arg);
+		break;
+	case O_VSOCK_PATH:
+		c->vsock_path = arg;
 		break;
 	case O_LINGER:
 		c->linger = true;

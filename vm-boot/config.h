@@ -31,6 +31,7 @@ struct vm_config {
 	bool probe;                     /* only say what this host can do */
 	uint64_t timeout_msec;          /* 0: none */
 	bool private;                   /* no name and no path: known by a descriptor alone */
+	const char *vsock_path;         /* or NULL */
 	char **with;                    /* program to become, NULL: none */
 	char **command;                 /* main command, NULL: the image's shell */
 	const char *env[64];            /* NAME=VALUE of it */

@@ -19,6 +19,7 @@
 #include "sandbox.h"
 #include "util.h"
 #include "vm.h"
+#include "vpath.h"
 
 #define ALLOW(name) { .nr = SYS_##name }
 #define ALLOW_IF(name, n, m, v) { .nr = SYS_##name, .arg = (n), .mask = (m), .value = (v) }
@@ -48,6 +49,11 @@ static const struct sandbox_call calls[] = {
 	ALLOW(dup2), ALLOW(dup3), ALLOW(setsid),
 };
 
+/* With --vsock-path: the guest's dials, to sockets in the working directory. */
+static const struct sandbox_call dialling[] = {
+	ALLOW_IF(socket, 0, 0xffffffff, AF_UNIX), ALLOW(connect),
+};
+
 /**
  * confine_early() - first thing: no new privileges, and close what nobody asked for
  * @c: its descriptors are kept
@@ -63,17 +69,18 @@ int confine_early(const struct vm_config *c, const struct launch *l)
 	return sandbox_close_others(keep, ARRAY_SIZE(keep));
 }
 
-/** confine_calls() - the last stage by itself, for tests of it. Return: 0 or -errno. */
-int confine_calls(void)
+/** confine_calls() - the last stage by itself, for tests of it. @dials: it connects to sockets. Return: 0 or -errno. */
+int confine_calls(bool dials)
 {
-	struct sandbox_call ours[ARRAY_SIZE(calls)];
+	struct sandbox_call ours[ARRAY_SIZE(calls) + ARRAY_SIZE(dialling)];
 	size_t i;
 
-	memcpy(ours, calls, sizeof(ours));
+	memcpy(ours, calls, sizeof(calls));
+	memcpy(ours + ARRAY_SIZE(calls), dialling, sizeof(dialling));
 	for (i = 0; i < ARRAY_SIZE(ours); i++)
 		if (ours[i].nr == SYS_tgkill)
 			ours[i].value = (uint32_t)getpid();
-	return sandbox_calls(ours, ARRAY_SIZE(ours));
+	return sandbox_calls(ours, ARRAY_SIZE(calls) + (dials ? ARRAY_SIZE(dialling) : 0));
 }
 
 /**
@@ -85,6 +92,7 @@ int confine(struct vm *vm)
 {
 	struct sandbox_dir dirs[] = {
 		{ vm->rundir.base, SANDBOX_REMOVE },
+		{ vpath_dir(vm->vpath), SANDBOX_REMOVE },
 	};
 	int err;
 
@@ -95,7 +103,9 @@ int confine(struct vm *vm)
 	err = sandbox_ids(&vm->in_user_namespace);
 	if (!err)
 		err = sandbox_files(dirs, ARRAY_SIZE(dirs), !vm->engine->uses_kvm);
+	if (!err && vm->vpath && fchdir(vpath_dir(vm->vpath)) < 0)
+		err = -errno;
 	if (!err)
-		err = confine_calls();
+		err = confine_calls(vm->vpath);
 	return err;
 }

@@ -3,12 +3,14 @@
 #ifndef CONFINE_H
 #define CONFINE_H
 
+#include <stdbool.h>
+
 struct launch;
 struct vm;
 struct vm_config;
 
 int confine_early(const struct vm_config *c, const struct launch *l);
 int confine(struct vm *vm);
-int confine_calls(void);
+int confine_calls(bool dials);
 
 #endif

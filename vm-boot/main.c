@@ -31,6 +31,7 @@
 #include "seed.h"
 #include "util.h"
 #include "vm.h"
+#include "vpath.h"
 
 enum { STOP_GRACE_MSEC = 10000, LOG_BYTES = 1 << 20 };
 
@@ -337,6 +338,8 @@ int main(int argc, char *argv[])
 	vm->log_fd = steal_fd(&vm->cfg.log_console);
 	vm->notify_fd = notify_open();
 	e = vm_init(vm);
+	if (!e && vm->cfg.vsock_path && !(vm->vpath = vpath_open(vm, vm->cfg.vsock_path, err, sizeof(err))))
+		e = -EIO;
 	if (!e)
 		e = seed_plant(&vm->cfg);
 	if (!e)

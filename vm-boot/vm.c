@@ -33,6 +33,7 @@
 #include "notify.h"
 #include "util.h"
 #include "virtio_vsock.h"
+#include "vpath.h"
 #include "worker.h"
 
 /* How long readers may take for the last bytes. */
@@ -362,6 +363,7 @@ void vm_free(struct vm *vm)
 	if (vm->engine)
 		vm->engine->free(vm);
 	agent_free(vm->agent);
+	vpath_free(vm->vpath);
 	vsock_free(vm->vsock);
 	worker_free(vm->streams);
 	hub_free(vm->hub);

@@ -16,6 +16,7 @@ struct agent;
 struct engine;
 struct hub;
 struct loop;
+struct vpath;
 struct vsock;
 struct worker;
 struct ctl;
@@ -53,6 +54,7 @@ struct vm {
 	struct worker *streams; /* serves vsock */
 	struct vsock *vsock;
 	struct agent *agent;
+	struct vpath *vpath;    /* or NULL */
 	struct hub *hub;
 	struct gmem mem;
 	struct rundir rundir;

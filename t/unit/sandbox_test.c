@@ -48,7 +48,7 @@ static int shut(unsigned int stages)
 		return -1;
 	if (((stages & IDS) && sandbox_ids(&user)) ||
 	    ((stages & FILES) && sandbox_files(dirs, 1, false)) ||
-	    ((stages & CALLS) && confine_calls()))
+	    ((stages & CALLS) && confine_calls(false)))
 		return -1;
 	return 0;
 }

@@ -596,6 +596,50 @@ static void test_listen(void)
 	tear_down();
 }
 
+static int guest_out[2];
+
+static int outward(void *arg, uint32_t port)
+{
+	return arg == &guest_out && port == 51 ? guest_out[0] : -ECONNREFUSED;
+}
+
+/* Firecracker's way: a client's own socket, and sockets for ports that nobody listens on. */
+static void test_sockets(void)
+{
+	struct vsock_pkt p;
+	char expect[32];
+	int pair[2];
+
+	set_up(true);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, guest_out) < 0)
+		abort();
+	CHECK(vsock_dial_socket(g.v, 5, &pair[0]) == 0 && pair[0] < 0 && recv_op(VSOCK_OP_REQUEST, &p),
+	      "a client's own socket");
+	send_op(5, p.src_port, VSOCK_OP_RESPONSE);
+	snprintf(expect, sizeof(expect), "OK %u\n", p.src_port);
+	CHECK(reads(pair[1], expect), "... is told that it is connected");
+	send_data(5, p.src_port, "hi", 2);
+	CHECK(reads(pair[1], "hi"), "... and is");
+	close(pair[1]);
+	recv_op(VSOCK_OP_SHUTDOWN, &p);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		abort();
+	CHECK(vsock_dial_socket(g.v, 6, &pair[0]) == 0 && recv_op(VSOCK_OP_REQUEST, &p), "another");
+	send_op(6, p.src_port, VSOCK_OP_RST);
+	CHECK(reads(pair[1], ""), "... that the guest refuses is closed");
+	close(pair[1]);
+
+	vsock_set_outward(g.v, outward, &guest_out);
+	send_op(1000, 50, VSOCK_OP_REQUEST);
+	CHECK(recv_op(VSOCK_OP_RST, &p), "a port that leads nowhere");
+	send_op(1000, 51, VSOCK_OP_REQUEST);
+	CHECK(recv_op(VSOCK_OP_RESPONSE, &p) && p.src_port == 51, "a port that leads out");
+	send_data(1000, 51, "out", 3);
+	CHECK(reads(guest_out[1], "out"), "... carries bytes");
+	close(guest_out[1]);
+	tear_down();
+}
+
 static void test_malformed(void)
 {
 	struct vsock_pkt p, q;
@@ -770,6 +814,7 @@ int main(void)
 	test_slow_client();
 	test_ends();
 	test_listen();
+	test_sockets();
 	test_malformed();
 	test_small_buffers();
 	test_reset();

@@ -29,6 +29,9 @@ struct vsock_result {
 	int fd[VSOCK_DIAL_MAX];         /* connected, the caller's */
 };
 
+/* Connect the guest to a port of the host that nobody listens on. As the worker. Return: a stream socket, or -errno. */
+typedef int vsock_outward_fn(void *arg, uint32_t port);
+
 struct vsock *vsock_new(const struct gmem *mem, struct worker *w);
 void vsock_free(struct vsock *v);
 struct virtio_dev *vsock_dev(struct vsock *v);
@@ -37,6 +40,8 @@ int vsock_event(struct vsock *v);
 int vsock_dial(struct vsock *v, uint64_t cookie, uint32_t port, unsigned int count);
 void vsock_cancel(struct vsock *v, uint64_t cookie);
 bool vsock_result(struct vsock *v, struct vsock_result *result);
+int vsock_dial_socket(struct vsock *v, uint32_t port, int *sock);
+void vsock_set_outward(struct vsock *v, vsock_outward_fn *fn, void *arg);
 int vsock_listen(struct vsock *v, uint32_t port, int *sock);
 
 #endif

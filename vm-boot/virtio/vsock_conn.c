@@ -26,6 +26,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -339,12 +340,23 @@ static void on_client(void *arg, uint32_t events)
 	vsock_feed(v);
 }
 
+/* "OK HOSTPORT": Firecracker's docs/vsock.md. The first bytes in an empty socket buffer. */
+static int greet(const struct vsock_conn *c)
+{
+	char line[24];
+	int n = snprintf(line, sizeof(line), "OK %u\n", c->host_port);
+
+	return send(c->fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == n ? 0 : -EPIPE;
+}
+
 /** vsock_conn_open() - begin to listen to the client. @c: CONNECTING; OPEN then. Return: 0 or -errno. */
 int vsock_conn_open(struct vsock_conn *c)
 {
-	int id = loop_add(loop_of(c), c->fd, 0, on_client, c);
+	int id = c->greets ? greet(c) : 0;
 
 	assert(c->state == VSOCK_CONNECTING);
+	if (!id)
+		id = loop_add(loop_of(c), c->fd, 0, on_client, c);
 	if (id < 0)
 		return id;
 	c->watch = id;

@@ -46,6 +46,7 @@ struct vsock_conn {
 	bool readable;                  /* the client's bytes wait, as far as we know */
 	bool client_eof;                /* it will send no more */
 	bool client_gone;               /* nor take any */
+	bool greets;                    /* the client wants to be told that it is OPEN, in Firecracker's way */
 	uint8_t told_shut;              /* SHUTDOWN flags that were sent */
 	uint8_t guest_shut;             /* ... that came */
 	/* guest to client: what its socket did not take */
@@ -67,6 +68,7 @@ struct vsock_dialling {
 	struct vsock_link link;
 	uint64_t cookie;
 	uint32_t port;
+	bool silent;                    /* the client learns from its socket, and nobody else asks */
 	unsigned int count, open;
 	struct vsock_conn *conn[VSOCK_DIAL_MAX];
 	int fd[VSOCK_DIAL_MAX];         /* the client's ends */
@@ -94,6 +96,8 @@ struct vsock {
 	unsigned int reset_head, resets;
 	bool stuck;                     /* packets were left alone because of those */
 	struct vsock_listener listener[VSOCK_LISTENERS_MAX];
+	vsock_outward_fn *outward;      /* for ports without a listener, or NULL */
+	void *outward_arg;
 	struct virtq_chain chain[16];   /* buffers that are being filled */
 };
 

@@ -55,7 +55,8 @@ static void finish(struct vsock *v, struct vsock_dialling *d, int err)
 {
 	unsigned int i;
 
-	answer(v, d->cookie, err, d);
+	if (!d->silent)
+		answer(v, d->cookie, err, d);
 	for (i = 0; i < d->count; i++) {
 		struct vsock_conn *c = d->conn[i];
 
@@ -157,18 +158,20 @@ static uint32_t fresh_port(struct vsock *v, uint32_t guest_port)
 	return v->next_port;
 }
 
-static int begin(struct vsock *v, struct vsock_dialling *d)
+/* @sock: the client's own, consumed; or NULL: pairs are made. */
+static int begin(struct vsock *v, struct vsock_dialling *d, int *sock)
 {
 	for (; d->open < d->count; d->open++) {
 		struct vsock_conn *c;
-		int pair[2];
+		int pair[2] = { -1, -1 };
 
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		if (!sock && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			return -errno;
 		d->fd[d->open] = pair[1];
-		c = vsock_conn_new(v, fresh_port(v, d->port), d->port, &pair[0]);
+		c = vsock_conn_new(v, fresh_port(v, d->port), d->port, sock ? sock : &pair[0]);
 		if (!c)
 			return -ENOMEM;
+		c->greets = sock;
 		c->state = VSOCK_WAITING;
 		c->dial = d;
 		d->conn[d->open] = c;
@@ -179,6 +182,7 @@ static int begin(struct vsock *v, struct vsock_dialling *d)
 
 struct dial_call {
 	struct vsock *v;
+	int *sock;                      /* or NULL */
 	uint64_t cookie;
 	uint32_t port;
 	unsigned int count;
@@ -208,11 +212,12 @@ static void do_dial(void *arg)
 	d->cookie = call->cookie;
 	d->port = call->port;
 	d->count = call->count;
+	d->silent = call->sock;
 	for (i = 0; i < VSOCK_DIAL_MAX; i++)
 		d->fd[i] = -1;
 	vsock_link_add(&v->dials, &d->link);
 	v->dialling++;
-	call->err = begin(v, d);
+	call->err = begin(v, d, call->sock);
 	if (call->err) {
 		for (i = 0; i < d->count; i++) {
 			cleanup_fd(&d->fd[i]);
@@ -246,6 +251,21 @@ int vsock_dial(struct vsock *v, uint64_t cookie, uint32_t port, unsigned int cou
 	return call.err;
 }
 
+/**
+ * vsock_dial_socket() - connect a client's own socket to a port of the guest
+ * @v: device; from any thread but its worker
+ * @port: the guest's
+ * @sock: stream socket, consumed on success: it hears "OK HOSTPORT\n" and then the guest, or is closed
+ * Return: as vsock_dial(); no result will come.
+ */
+int vsock_dial_socket(struct vsock *v, uint32_t port, int *sock)
+{
+	struct dial_call call = { .v = v, .port = port, .count = 1, .sock = sock };
+
+	worker_call(v->dev.worker, do_dial, &call);
+	return call.err;
+}
+
 static void do_cancel(void *arg)
 {
 	struct dial_call *call = arg;
@@ -255,7 +275,7 @@ static void do_cancel(void *arg)
 	for (l = v->dials.next; l != &v->dials; l = l->next) {
 		struct vsock_dialling *d = container_of(l, struct vsock_dialling, link);
 
-		if (d->cookie == call->cookie) {
+		if (!d->silent && d->cookie == call->cookie) {
 			finish(v, d, -ECANCELED);
 			break;
 		}
@@ -374,6 +394,54 @@ int vsock_listen(struct vsock *v, uint32_t port, int *sock)
 	return call.err;
 }
 
+struct outward_call {
+	struct vsock *v;
+	vsock_outward_fn *fn;
+	void *arg;
+};
+
+static void do_set_outward(void *arg)
+{
+	const struct outward_call *call = arg;
+
+	call->v->outward = call->fn;
+	call->v->outward_arg = call->arg;
+}
+
+/** vsock_set_outward() - where the guest's dials go that no listener takes. @v. @fn, @arg: called as the worker. */
+void vsock_set_outward(struct vsock *v, vsock_outward_fn *fn, void *arg)
+{
+	struct outward_call call = { v, fn, arg };
+
+	worker_call(v->dev.worker, do_set_outward, &call);
+}
+
+/* Open a connection that the guest asked for. @ours: consumed. */
+static struct vsock_conn *accept_conn(struct vsock *v, const struct vsock_pkt *p, int *ours)
+{
+	struct vsock_conn *c = vsock_conn_new(v, p->dst_port, p->src_port, ours);
+
+	if (c && vsock_conn_open(c)) {
+		vsock_conn_free(c);
+		return NULL;
+	}
+	if (!c)
+		return NULL;
+	c->peer_alloc = p->buf_alloc;
+	c->peer_fwd = p->fwd_cnt;
+	return c;
+}
+
+static bool request_outward(struct vsock *v, const struct vsock_pkt *p)
+{
+	int sock = v->outward ? v->outward(v->outward_arg, p->dst_port) : -1;
+	struct vsock_conn *c = sock >= 0 ? accept_conn(v, p, &sock) : NULL;
+
+	if (c)
+		vsock_conn_owe(c, OWES_RESPONSE);
+	return c;
+}
+
 /**
  * vsock_host_request() - the guest asks for a connection
  * @v: device; fewer than VSOCK_RESETS wait
@@ -387,18 +455,17 @@ bool vsock_host_request(struct vsock *v, const struct vsock_pkt *p)
 	struct msg m;
 	int pair[2];
 
-	if (!l || v->conns >= VSOCK_CONNS_MAX ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (v->conns >= VSOCK_CONNS_MAX)
 		return false;
-	c = vsock_conn_new(v, p->dst_port, p->src_port, &pair[0]);
-	if (!c || vsock_conn_open(c)) {
-		if (c)
-			vsock_conn_free(c);
+	if (!l)
+		return request_outward(v, p);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	c = accept_conn(v, p, &pair[0]);
+	if (!c) {
 		close(pair[1]);
 		return false;
 	}
-	c->peer_alloc = p->buf_alloc;
-	c->peer_fwd = p->fwd_cnt;
 	msg_init(&m);
 	msg_addf(&m, "%u", p->src_port);
 	msg_add_fd(&m, &pair[1]);
