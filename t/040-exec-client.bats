@@ -167,7 +167,7 @@ on_pty() {
 	[ "$output" = 'vm-exec: /dev/null: Permission denied' ]
 	serve no --mode failed:125
 	run -125 ex x
-	[ "$output" = 'vm-exec: x: out of?[2J luck?' ]
+	[ "$output" = 'vm-exec: out of?[2J luck?' ]
 }
 
 @test "output to the byte, stdout and stderr apart" {

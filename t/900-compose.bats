@@ -350,5 +350,5 @@ all_ways() {
 		want {STATUS 0}
 		want {READY> $}
 	EOF
-	[ "$(cat status)" = '{"cause":"poweroff","status":0}' ]
+	[ "$(cat status)" = '{"cause":"exited","status":0}' ]
 }

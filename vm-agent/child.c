@@ -159,6 +159,8 @@ static void limit_files(void)
 {
 	struct rlimit now;
 
+	if (!normal_files.rlim_max)
+		return;         /* pid 1: those of the process are those that its command shall have */
 	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
 		fail(CHILD_LIMITS, errno);
 	now.rlim_cur = MIN(normal_files.rlim_cur, now.rlim_max);

@@ -198,6 +198,9 @@ static void deliver_signals(struct exec *s)
 	for (sig = 1; sig < 64; sig++)
 		if (s->signals & 1ULL << sig)
 			signal_group(s, sig);
+	/* Its group has no parent in its session, and such a group does not heed TSTP (POSIX, orphaned process group). */
+	if (s->signals & 1ULL << SIGTSTP)
+		signal_group(s, SIGSTOP);
 	s->signals = 0;
 }
 

@@ -18,14 +18,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/random.h>
 #include <linux/vm_sockets.h>
 
 #include "clock.h"
@@ -58,9 +61,9 @@ static void dial(void *arg, uint32_t events);
 
 /* -- pid 1 -- */
 
-static void tell_init(struct life *v, enum life_word word)
+static void tell_init(struct life *v, enum life_word word, int32_t value)
 {
-	struct life_packet p = { .word = word };
+	struct life_packet p = { .word = word, .value = value };
 
 	if (v->config.init >= 0 && send(v->config.init, &p, sizeof(p), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		kmsg(KMSG_WARNING, "init: %s", strerror(errno));
@@ -69,7 +72,7 @@ static void tell_init(struct life *v, enum life_word word)
 static void told(struct life *v)
 {
 	if (v->exited && !v->told)
-		tell_init(v, LIFE_TOLD);
+		tell_init(v, LIFE_TOLD, 0);
 	v->told = v->exited;
 }
 
@@ -124,12 +127,37 @@ static void down(struct life *v)
 	v->wait_ms = MIN(2 * v->wait_ms, (unsigned int)MOST_MS);
 }
 
-static int welcome(struct life *v)
+/* A guest may have no clock of its own, and little to make secrets of. */
+static void take_gifts(const struct wire_record *r)
+{
+	struct {
+		struct rand_pool_info info;
+		uint8_t seed[PROTO_SEED];
+	} pool = { .info = { .entropy_count = 8 * PROTO_SEED, .buf_size = PROTO_SEED } };
+	struct timespec now, host;
+	autoclose int random = -1;
+	uint64_t ns;
+
+	if (wire_get_bytes(r, PROTO_K_SEED, pool.seed, sizeof(pool.seed))) {
+		random = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+		if (random < 0 || ioctl(random, RNDADDENTROPY, &pool) < 0)
+			kmsg(KMSG_WARNING, "entropy: %s", strerror(errno));
+	}
+	if (!wire_get_u64(r, PROTO_K_TIME, &ns) || clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return;
+	host = (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+	/* A clock that is right is left alone: this one was read before it travelled. */
+	if (llabs((long long)now.tv_sec - (long long)host.tv_sec) > 1 && clock_settime(CLOCK_REALTIME, &host) < 0)
+		kmsg(KMSG_WARNING, "clock: %s", strerror(errno));
+}
+
+static int welcome(struct life *v, const struct wire_record *r)
 {
 	int err;
 
 	if (v->state != LIFE_GREETING)
 		return -EPROTO;
+	take_gifts(r);
 	v->state = LIFE_UP;
 	v->up = clock_ms();
 	v->ever = true;
@@ -154,9 +182,10 @@ static int pong(struct life *v, const struct wire_record *r)
 static int on_record(void *arg, const struct wire_record *r)
 {
 	struct life *v = arg;
+	uint8_t size[4];
 
 	if (r->type == PROTO_LIFE_WELCOME)
-		return welcome(v);
+		return welcome(v, r);
 	if (v->state != LIFE_UP)
 		return -EPROTO;
 	switch (r->type) {
@@ -166,9 +195,13 @@ static int on_record(void *arg, const struct wire_record *r)
 	case PROTO_LIFE_STOP:
 		kmsg(KMSG_INFO, "the host asks for the end");
 		if (v->config.init >= 0)
-			tell_init(v, LIFE_STOP);
+			tell_init(v, LIFE_STOP, 0);
 		else
 			stop_foreign();
+		return 0;
+	case PROTO_WINSIZE:
+		if (wire_get_bytes(r, PROTO_K_SIZE, size, sizeof(size)))
+			tell_init(v, LIFE_SIZE, (int32_t)get_le32(size));
 		return 0;
 	case PROTO_LIFE_PING:
 		return pong(v, r);

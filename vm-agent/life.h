@@ -16,6 +16,7 @@ enum life_word {
 	LIFE_EXITED,			/* pid 1: the main command ended; value: of waitpid(2) */
 	LIFE_TOLD,			/* agent: the host knows, or there is no host that would */
 	LIFE_STOP,			/* agent: the host wants the machine to end */
+	LIFE_SIZE,			/* agent: of the console; value: rows << 16 | columns */
 };
 
 struct life_packet {

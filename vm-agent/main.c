@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -140,10 +141,11 @@ static bool read_signals(int fd, enum power_kind *kind)
 	return false;
 }
 
-/* Whether the host asks for the end. */
-static bool host_says_stop(struct session *s, short revents)
+/* Do what the host says. Return: whether it asks for the end. */
+static bool host_says_stop(struct session *s, int console, short revents)
 {
 	struct life_packet p;
+	struct winsize size;
 	ssize_t n;
 
 	if (!revents)
@@ -151,6 +153,10 @@ static bool host_says_stop(struct session *s, short revents)
 	n = recv(s->agent_socket, &p, sizeof(p), MSG_DONTWAIT);
 	if (n == 0)
 		cleanup_fd(&s->agent_socket);
+	if (n == (ssize_t)sizeof(p) && p.word == LIFE_SIZE) {
+		size = (struct winsize){ .ws_col = p.value & 0xffff, .ws_row = (uint32_t)p.value >> 16 };
+		ioctl(console, TIOCSWINSZ, &size);
+	}
 	return n == (ssize_t)sizeof(p) && p.word == LIFE_STOP;
 }
 
@@ -173,7 +179,7 @@ static void tell_host(struct session *s)
 }
 
 /* Sleep and reap until the machine shall end. Return: how. */
-static enum power_kind watch(int signals, struct button *button, struct session *session)
+static enum power_kind watch(int signals, int console, struct button *button, struct session *session)
 {
 	enum { SIGNALS, AGENT, BUTTON, FDS = BUTTON + BUTTON_FDS };
 	struct pollfd p[FDS];
@@ -195,7 +201,7 @@ static enum power_kind watch(int signals, struct button *button, struct session 
 			tell_host(session);
 			return POWER_OFF;
 		}
-		if (host_says_stop(session, p[AGENT].revents))
+		if (host_says_stop(session, console, p[AGENT].revents))
 			return POWER_OFF;
 		if (button_pressed(button, p + BUTTON)) {
 			kmsg(KMSG_INFO, "power button pressed");
@@ -273,7 +279,7 @@ int main(int argc, char **argv)
 	kmsg(KMSG_INFO, "started: mounts %lld us, %u modules %lld us, console %lld us",
 	     mounted - start, modules, loaded - mounted, clock_us() - loaded);
 
-	kind = watch(signals, &button, &session);
+	kind = watch(signals, console, &button, &session);
 	power_stop(&session);
 	power_end(kind, console);
 }

@@ -24,12 +24,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "ctl.h"
 #include "log.h"
 #include "loop.h"
 #include "msg.h"
+#include "notify.h"
 #include "opts.h"
 #include "proto.h"
 #include "util.h"
@@ -55,6 +57,7 @@ struct agent {
 	int return_timer;               /* armed while a lost link may come back */
 	bool exited;
 	int status;                     /* of the main command, as exit statuses are */
+	uint16_t cols, rows;            /* of the console; 0: never told */
 	struct link link[LINKS];
 };
 
@@ -127,15 +130,49 @@ static void on_return_timeout(void *arg, uint32_t events)
 	ctl_tell_agent(a->vm->ctl);
 }
 
-/* Say one word. A peer that does not read the few there are loses its link. */
+/* Send a record. A peer that does not read the few there are loses its link. */
+static void send_record(struct link *l, struct wire_out *w)
+{
+	if (wire_end(w) || send(l->fd, w->data, w->len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)w->len)
+		drop(l);
+	wire_drop(w);
+}
+
 static void say(struct link *l, unsigned int type)
 {
 	struct wire_out w;
 
 	wire_begin(&w, type);
-	if (wire_end(&w) || send(l->fd, w.data, w.len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)w.len)
-		drop(l);
-	wire_drop(&w);
+	send_record(l, &w);
+}
+
+static void say_size(struct link *l)
+{
+	struct wire_out w;
+	uint8_t size[4];
+
+	put_le16(size, l->a->cols);
+	put_le16(size + 2, l->a->rows);
+	wire_begin(&w, PROTO_WINSIZE);
+	wire_put(&w, PROTO_K_SIZE, size, sizeof(size));
+	send_record(l, &w);
+}
+
+/* Take the link, and give what a machine without a clock or a source of chance lacks. */
+static void say_welcome(struct link *l)
+{
+	uint8_t seed[PROTO_SEED];
+	struct timespec now;
+	struct wire_out w;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	wire_begin(&w, PROTO_LIFE_WELCOME);
+	wire_put_u64(&w, PROTO_K_TIME, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	if (getrandom(seed, sizeof(seed), 0) == sizeof(seed))
+		wire_put(&w, PROTO_K_SEED, seed, sizeof(seed));
+	send_record(l, &w);
+	if (l->state == LINK_UP && l->a->cols)
+		say_size(l);
 }
 
 /* Return: false for what is no hello. A refused one ends the link. */
@@ -168,7 +205,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	assert(l->state == LINK_GREETING);
 	l->state = LINK_UP;
 	l->a->state = AGENT_GREETED;
-	say(l, PROTO_LIFE_WELCOME);
+	say_welcome(l);
 	return true;
 }
 
@@ -200,6 +237,7 @@ static bool record(struct link *l, const struct wire_record *r)
 	switch (r->type) {
 	case PROTO_LIFE_READY:
 		a->state = AGENT_READY;
+		notify_say(a->vm->notify_fd, "READY=1");
 		ctl_tell_agent(a->vm->ctl);
 		return true;
 	case PROTO_LIFE_EXITED:
@@ -305,6 +343,21 @@ bool agent_stop(struct agent *a)
 		return false;
 	say(l, PROTO_LIFE_STOP);
 	return l->state == LINK_UP;
+}
+
+/**
+ * agent_size() - tell the console's size, now and to every link to come
+ * @a: any state
+ * @cols, @rows: not 0
+ */
+void agent_size(struct agent *a, uint16_t cols, uint16_t rows)
+{
+	struct link *l = up(a);
+
+	a->cols = cols;
+	a->rows = rows;
+	if (l)
+		say_size(l);
 }
 
 /** agent_new() - wait for the guest's agent. @vm: with loop and vsock; borrowed. Return: it, or NULL. */

@@ -21,6 +21,7 @@
 #include "hub.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -361,6 +362,15 @@ struct attach {
 	int result;
 };
 
+/* A reader that hung up may not have been noticed yet: who comes after it must not find it there. */
+static void notice_end(struct reader *r)
+{
+	struct pollfd p = { .fd = r->sock };
+
+	if (r->sock >= 0 && !r->gone && poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
+		on_reader(r, EPOLLHUP);
+}
+
 static void do_attach(void *arg)
 {
 	struct attach *a = arg;
@@ -369,7 +379,10 @@ static void do_attach(void *arg)
 	int i;
 
 	for (i = 0; i < READERS_MAX; i++) {
-		if (h->reader[i].sock >= 0 && (a->flags & h->reader[i].flags & HUB_HOLD)) {
+		if (a->flags & HUB_HOLD)
+			notice_end(&h->reader[i]);
+		if (h->reader[i].sock >= 0 && !h->reader[i].gone &&
+		    (a->flags & h->reader[i].flags & HUB_HOLD)) {
 			a->result = -EBUSY;
 			return;
 		}

@@ -25,6 +25,7 @@
 #include "launch.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "probe.h"
 #include "rundir.h"
 #include "seed.h"
@@ -308,7 +309,7 @@ static void clean_up(struct boot *b)
 int main(int argc, char *argv[])
 {
 	static struct boot b = {
-		.vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .boot_event = -1, .drain_event = -1,
+		.vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .notify_fd = -1, .boot_event = -1, .drain_event = -1,
 			.grace_timer = -1, .timeout_timer = -1, .drain_timer = -1, .parent_id = -1 },
 		.null = -1, .log = -1, .exit = -1, .launch = { .report = -1, .prog = -1 },
 	};
@@ -334,6 +335,7 @@ int main(int argc, char *argv[])
 		listener = make_rundir(&b);
 
 	vm->log_fd = steal_fd(&vm->cfg.log_console);
+	vm->notify_fd = notify_open();
 	e = vm_init(vm);
 	if (!e)
 		e = seed_plant(&vm->cfg);

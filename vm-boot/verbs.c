@@ -119,8 +119,13 @@ static void verb_console_size(struct conn *c, struct msg *req)
 	}
 	err = vm->state == VM_ENDED ? -ESHUTDOWN :
 	      vm->engine->console_size(vm, (uint16_t)cols, (uint16_t)rows);
+	/* What the console cannot carry the agent does, as soon as it is there. */
+	if (err == -ENOTSUP) {
+		agent_size(vm->agent, (uint16_t)cols, (uint16_t)rows);
+		err = 0;
+	}
 	if (err)
-		conn_error(c, err, "console-size: this console cannot carry it");
+		conn_error(c, err, "console-size: the VM has ended");
 	else
 		conn_ok(c);
 }

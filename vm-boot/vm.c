@@ -30,6 +30,7 @@
 #include "hub.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "util.h"
 #include "virtio_vsock.h"
 #include "worker.h"
@@ -306,6 +307,7 @@ void vm_stop(struct vm *vm, uint64_t grace_msec)
 	if (vm->state == VM_PAUSED)
 		vm_resume(vm);
 	vm->state = VM_STOPPING;
+	notify_say(vm->notify_fd, "STOPPING=1");
 	vm->grace_msec = grace_msec;
 	if (!agent_stop(vm->agent))
 		vm->engine->power_button(vm);
@@ -373,4 +375,5 @@ void vm_free(struct vm *vm)
 	cleanup_fd(&vm->boot_event);
 	cleanup_fd(&vm->drain_event);
 	cleanup_fd(&vm->log_fd);
+	cleanup_fd(&vm->notify_fd);
 }

@@ -60,6 +60,7 @@ struct vm {
 	const struct engine *engine;
 	void *engine_data;
 	int log_fd;             /* the other port's output, -1: thrown away */
+	int notify_fd;          /* service manager, -1: none */
 	int boot_event;         /* eventfd: the worker tells that the console is up */
 	int drain_event;        /* eventfd: the worker tells that every reader has all */
 	int grace_timer, timeout_timer, drain_timer;

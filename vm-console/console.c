@@ -142,7 +142,7 @@ uint64_t console_lost(struct console *c)
  */
 int console_cause(struct console *c, const char **cause)
 {
-	static const char *const orderly[] = { "poweroff", "stopped" };
+	static const char *const orderly[] = { "poweroff", "exited", "stopped" };
 	static char word[32];
 	struct msg request, reply;
 	uint64_t status = EXIT_OURS;

@@ -191,7 +191,8 @@ void session_hung_up(void *arg, int err)
 	if (s->state == SESSION_OVER)
 		return;
 	if (err == -EMSGSIZE || err == -EBADMSG)
-		session_fail(s, "agent: protocol error: %s", err == -EMSGSIZE ? "a record too long" : "a malformed record");
+		session_fail(s, "agent: protocol error: %s",
+			     err == -EMSGSIZE ? "a record too long" : "a malformed record");
 	else if (err != -ECONNRESET)
 		session_fail(s, "agent: %s", errstr(err));
 	else if (s->state != SESSION_ENDED)

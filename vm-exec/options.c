@@ -111,7 +111,7 @@ static void check(const struct config *c)
 	if (!c->command[0])
 		opts_usage(&opts, "COMMAND is missing");
 	if (c->detach && (c->interactive || c->tty))
-		opts_usage(&opts, "-d: a detached command has neither stdin nor a terminal: not with -i or -t");
+		opts_usage(&opts, "-d: a detached command has no stdin and no terminal: not with -i, -t");
 	if (c->detach && c->timeout)
 		opts_usage(&opts, "-d: nobody waits for a detached command: not with --timeout");
 	if (c->escape >= 0 && !(c->interactive && c->tty))

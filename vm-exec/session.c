@@ -149,7 +149,7 @@ static int take_failed(struct session *s, const struct wire_record *r)
 	if (!wire_get_text(r, PROTO_K_TEXT, text, sizeof(text)))
 		snprintf(text, sizeof(text), "the agent gives no reason");
 	s->outcome.number = status;
-	snprintf(s->outcome.text, sizeof(s->outcome.text), "%.200s: %s", s->cfg->command[0], text);
+	snprintf(s->outcome.text, sizeof(s->outcome.text), "%s", text);
 	session_over(s, OUTCOME_REFUSED);
 	return 0;
 }

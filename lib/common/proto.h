@@ -30,7 +30,7 @@
  *		ready
  *		exited			STATUS or SIGNAL of the main command; repeated until acknowledged
  *		pong			COOKIE
- *	host	welcome			the link is taken
+ *	host	welcome			the link is taken; TIME now, SEED for the guest's entropy
  *		acknowledged		`exited` was heard
  *		stop			end the machine
  *		ping			COOKIE
@@ -49,6 +49,7 @@ enum {
 	PROTO_LIFE_PORT = 1024,         /* of the host, CID 2 */
 	PROTO_HELLO = 24,               /* bytes */
 	PROTO_ID = 16,                  /* bytes */
+	PROTO_SEED = 32,                /* bytes */
 };
 
 enum proto_stream {
@@ -87,6 +88,8 @@ enum proto_kind {
 	PROTO_K_BOOT_ID,                /* 16 bytes */
 	PROTO_K_TOKEN,                  /* 16 bytes */
 	PROTO_K_COOKIE,                 /* u64 */
+	PROTO_K_TIME,                   /* u64, ns since 1970 */
+	PROTO_K_SEED,                   /* 32 bytes */
 	};
 
 /* Bits of PROTO_K_FLAGS. */

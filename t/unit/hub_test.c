@@ -2,6 +2,7 @@
 /* hub_test.c - the console's hub and the ports before it, without a guest. */
 #include "hub.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,9 +65,16 @@ int main(void)
 	struct hub_port port = { nothing, nothing, NULL };
 	struct worker *w = worker_new("test");
 	struct hub *hub = hub_new(w);
-	int client;
+	int client, second;
 
 	hub_set_port(hub, &port);
+	/* No thread yet, so nobody has noticed that the first one left. */
+	if (hub_attach(hub, HUB_HOLD, 1, &client))
+		return 1;
+	CHECK(hub_attach(hub, HUB_HOLD, 2, &second) == -EBUSY, "one reader holds");
+	close(client);
+	CHECK(hub_attach(hub, HUB_HOLD, 3, &client) == 0, "... and the next one when it has left");
+	close(client);
 	worker_start(w);
 	worker_call(w, up, hub);
 	if (hub_attach(hub, 0, 1, &client))

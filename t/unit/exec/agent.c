@@ -344,10 +344,13 @@ static void serve(struct request *q, pid_t pid, int master)
 static void refuse(const struct request *q, int e)
 {
 	struct wire_out w;
+	char name[200] = "", text[256];
 
 	wire_begin(&w, PROTO_FAILED);
 	wire_put_u32(&w, PROTO_K_STATUS, e == ENOENT ? 127 : 126);
-	wire_put_text(&w, PROTO_K_TEXT, errstr(e));
+	wire_get_text(&q->record, PROTO_K_ARG, name, sizeof(name));
+	snprintf(text, sizeof(text), "%s: %s", name, errstr(e));
+	wire_put_text(&w, PROTO_K_TEXT, text);
 	agent_send(q->stream[PROTO_CONTROL], &w);
 }
 
