@@ -83,6 +83,11 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
+# It runs in a guest, as vm-agent does.
+$(BUILD)/t/unit/guest_vsock: t/unit/guest_vsock.c lib/common/wire.c $(wildcard lib/common/*.h) Makefile
+	$(say) "  LINK  $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -fno-pie $(INCLUDES) -static -s $(filter %.c,$^) -o $@
 unit: $(UNIT)
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.

@@ -114,7 +114,7 @@ static void take_fds(const struct child_stdio *io, int status)
 }
 
 /* Lead a session and a process group, on the terminal if there is one; or be the foreground job of this one. */
-static void take_session(const struct child_stdio *io, uid_t uid)
+static void take_session(const struct child_stdio *io)
 {
 	if (io->foreground) {
 		setpgid(0, 0);
@@ -129,9 +129,17 @@ static void take_session(const struct child_stdio *io, uid_t uid)
 		return;
 	if (ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		fail(CHILD_SETUP, errno);
-	/* The user may open it by its name, as after a login; a server without rights owns it. */
-	if (fchown(STDIN_FILENO, uid, (gid_t)-1) < 0 && geteuid() == 0)
-		fail(CHILD_SETUP, errno);
+}
+
+/* The user may open them by their names, /dev/stdout or the terminal's, as after a login; a server without rights owns
+ * them. Never /dev/null, which is not this command's alone. */
+static void give_stdio(const struct child_stdio *io, uid_t uid)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (io->fd[i] >= 0 && fchown(i, uid, (gid_t)-1) < 0 && geteuid() == 0)
+			fail(CHILD_SETUP, errno);
 }
 
 /* The kernel is asked itself: libc keeps its hands on 32 and 33, which its posix_spawn(3) leaves ignored, so that
@@ -241,7 +249,8 @@ static void __attribute__((noreturn)) become(const struct request *r, const stru
 	const char *path = search_path(r->env);
 
 	take_fds(io, status);
-	take_session(io, id->uid);
+	take_session(io);
+	give_stdio(io, id->uid);
 	reset_signals();
 	umask(022);
 	limit_files();

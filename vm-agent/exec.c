@@ -2,8 +2,8 @@
 /*
  * exec.c - a session: one command for one client.
  *
- *   GATHERING	the control connection is here; `exec` and the streams it names are to come, in
- *		GATHER_MS
+ *   GATHERING	the control connection is here; `exec` is to come, in ASK_MS (the host may have many clients
+ *		and little time for each), and the streams it names, in GATHER_MS from then on
  *   STARTING	forked; its status pipe tells whether it runs
  *   RUNNING	`started` is sent, bytes flow
  *   DRAINING	the command was reaped; what its pipes held then is sent yet
@@ -43,6 +43,7 @@
 #include "util.h"
 
 enum {
+	ASK_MS = 30000,
 	GATHER_MS = 5000,
 	GRACE_MS = 1000,
 	DRAIN_MS = 1000,
@@ -281,6 +282,7 @@ static int take_request(struct exec *s, const struct wire_record *r)
 		return 0;
 	}
 	s->streams = s->launch.request.streams;
+	set_deadline(s, GATHER_MS);
 	see_gathered(s);
 	return 0;
 }
@@ -376,7 +378,7 @@ struct exec *exec_new(const struct exec_host *host, const uint8_t *id, int *fd)
 	if (control_start(&s->control, host->loop, fd, &ops, s) < 0)
 		end(s);
 	else
-		set_deadline(s, GATHER_MS);
+		set_deadline(s, ASK_MS);
 	return s;
 }
 

@@ -41,7 +41,7 @@
 #include "util.h"
 
 enum {
-	HELLO_MS = 5000,
+	HELLO_MS = 30000,
 	RETRY_MS = 1000,
 	ENDING_MS = 500,
 	CONNS_MAX = 4096,

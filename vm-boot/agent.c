@@ -175,8 +175,10 @@ static void say_welcome(struct link *l)
 		say_size(l);
 }
 
+/* Return: false for what is no hello. A refused one ends the link. */
 static bool hello(struct link *l, const struct wire_record *r)
 {
+	static struct log_limit limit = LOG_LIMIT_INIT;
 	const struct vm_config *c = &l->a->vm->cfg;
 	uint8_t token[sizeof(c->token)];
 	uint32_t version;
@@ -185,13 +187,15 @@ static bool hello(struct link *l, const struct wire_record *r)
 	if (r->type != PROTO_LIFE_HELLO || !wire_get_u32(r, PROTO_K_VERSION, &version))
 		return false;
 	if (version != PROTO_VERSION) {
-		warn("the agent in the guest speaks version %u, this vm-boot %d: build the image anew", version,
-		     PROTO_VERSION);
-		return false;
+		warn_limited(&limit, "the agent in the guest speaks version %u, this vm-boot %d: build the image anew",
+			     version, PROTO_VERSION);
+		drop(l);
+		return true;
 	}
 	if (!wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token)) || memcmp(token, c->token, sizeof(token))) {
-		warn("an agent without the token was refused");
-		return false;
+		warn_limited(&limit, "an agent without the token was refused");
+		drop(l);
+		return true;
 	}
 	old = up(l->a);
 	if (old)

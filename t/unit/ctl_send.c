@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * ctl_send.c - a client that says anything to a control socket, for t/500-input.bats.
+ * ctl_send.c - a client that says anything to a control socket.
  *
  *	ctl_send HANDLE STEP...
  *
@@ -12,6 +12,8 @@
  *	recv		print the reply, its words joined by '|', its descriptors counted
  *	end		see that the other side closes the connection
  *	burst:N		send `status` N times without reading a reply
+ *	use		what follows goes to the descriptor of the last reply
+ *	echo		send back all that comes, and its end
  *
  * It exits with 0, 1 when something did not happen (said on stderr), 2 for usage.
  */
@@ -28,6 +30,7 @@ enum { FDS = 250, PACKET = 200000 };
 
 static int fds[FDS];
 static size_t nfds;
+static int given = -1;
 
 static void fail(const char *what)
 {
@@ -100,10 +103,24 @@ static void receive(int sock)
 		if (!buf[i])
 			buf[i] = '|';
 	printf("%.*s", (int)n, buf);
-	if (c && c->cmsg_type == SCM_RIGHTS)
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		memcpy(&given, CMSG_DATA(c), sizeof(given));
 		printf(" +%zu", (c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	}
 	puts("");
 	fflush(stdout);
+}
+
+static void echo(int sock)
+{
+	static char buf[PACKET];
+	ssize_t n;
+
+	while ((n = recv(sock, buf, sizeof(buf), 0)) > 0)
+		if (send(sock, buf, (size_t)n, MSG_NOSIGNAL) != n)
+			fail("echo");
+	if (n < 0 || shutdown(sock, SHUT_WR) < 0)
+		fail("echo");
 }
 
 static void step(int sock, const char *s)
@@ -129,6 +146,8 @@ static void step(int sock, const char *s)
 				break;
 	} else if (!strcmp(s, "recv")) {
 		receive(sock);
+	} else if (!strcmp(s, "echo")) {
+		echo(sock);
 	} else if (!strcmp(s, "end")) {
 		while (recv(sock, buf, sizeof(buf), 0) > 0)
 			continue;
@@ -151,6 +170,9 @@ int main(int argc, char *argv[])
 	if (sock < 0 || connect(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		fail("connect");
 	for (i = 2; i < argc; i++)
-		step(sock, argv[i]);
+		if (!strcmp(argv[i], "use"))
+			sock = given;
+		else
+			step(sock, argv[i]);
 	return 0;
 }

@@ -1,0 +1,287 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# A terminal in a real guest: who has one, its size, its keys, and the local one afterwards.
+
+bats_require_minimum_version 1.5.0
+load lib/vm-test
+
+setup_file() {
+	vm_file || return 0
+	start tty -m 256M
+	ctl -V tty ready agent
+}
+
+setup() {
+	vm_setup
+	export VM=tty
+}
+
+teardown() {
+	[ ! -S tmux ] || tmux -S tmux kill-server || :
+	no_leak tty
+}
+
+teardown_file() {
+	[ -d "$VM_RUNTIME_DIR/tty" ] || return 0
+	ctl -V tty stop >/dev/null
+	ctl -V tty wait >/dev/null
+	no_leak
+}
+
+ex() {
+	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
+}
+
+# on_pty: expect(1), its script on stdin, with a shell in a terminal, whose settings are to be the same afterwards.
+on_pty() {
+	{
+		cat <<-'END'
+			set timeout 30
+			match_max 1000000
+			proc want {re} {
+				expect {
+					-re $re {}
+					timeout { puts "\nNEVER CAME: $re"; exit 1 }
+					eof { puts "\nEOF BEFORE: $re"; exit 1 }
+				}
+			}
+			proc shell {cmd} { send "$cmd\r"; want {READY> $} }
+			set stty_init {rows 31 columns 91}
+			spawn -noecho env PS1=READY>\  TERM=vt100 dash
+			want {READY> $}
+			shell {stty -g >before}
+		END
+		cat
+		cat <<-'END'
+			shell {stty -g >after}
+			send "exit\r"
+			expect { eof {} timeout { puts "\nNO END"; exit 1 } }
+		END
+	} >script.exp
+	rm -f before after
+	timeout -s KILL 90 expect -f script.exp 3>&-
+	[ -s before ] && diff before after
+}
+
+# -- who has one --
+
+@test "-t is a terminal, without it there is none: with -i, without, in all combinations" {
+	# shellcheck disable=SC2016 # the guest's
+	which='for fd in 0 1 2; do [ -t $fd ] && printf y || printf n; done'
+	[ "$(ex sh -c "$which" </dev/null)" = nnn ]
+	[ "$(ex -i sh -c "$which" </dev/null)" = nnn ]
+	[ "$(ex -t sh -c "$which" </dev/null)" = yyy ]
+	[ "$(ex -i -t sh -c "$which" </dev/null)" = yyy ]
+	[ "$(ex sh -c 'readlink /proc/self/fd/0')" = /dev/null ]
+	on_pty <<-END
+		shell {vm-exec sh -c '$which; echo; exec readlink /proc/self/fd/0' | cat >n}
+		shell {vm-exec -i sh -c '$which' >i}
+		send "vm-exec -t sh -c '$which; echo'\r"
+		want {yyy\r\n}
+		want {READY> \$}
+		send "vm-exec -it sh -c '$which; echo'\r"
+		want {yyy\r\n}
+		want {READY> \$}
+	END
+	[ "$(cat n)" = $'nnn\n/dev/null' ]
+	[ "$(cat i)" = nnn ]
+}
+
+@test "the terminal is a controlling one, of the user's" {
+	[ "$(ex -t -u user sh -c 'echo ok >/dev/tty; echo too >"$(tty)"; stat -c %U "$(tty)"')" = $'ok\r\ntoo\r\nuser\r' ]
+	[ "$(ex -t sh -c 'ps -o pid,pgid,sid,tty | grep -c "pts"; exit 3')" ] || [ $? -eq 3 ]
+}
+
+@test "its size: at the start, and when it changes" {
+	on_pty <<-'END'
+		send "vm-exec -t stty size\r"
+		want {\n31 91\r\n}
+		want {READY> $}
+		send "vm-exec -it sh -c 'stty size; trap \"stty size; exit\" WINCH; echo up; while :; do read x; done'\r"
+		want {\n31 91\r\nup\r\n}
+		exec stty rows 40 columns 120 <$spawn_out(slave,name)
+		want {\n40 120\r\n}
+		want {READY> $}
+		send "vm-exec -it sh\r"
+		want {# $}
+		exec stty rows 50 columns 130 <$spawn_out(slave,name)
+		send "until \[ \"\$(stty size)\" = \"50 130\" \]; do :; done; echo resi''zed\r"
+		want {\nresized\r\n}
+		send "exit\r"
+		want {READY> $}
+		exec stty rows 31 columns 91 <$spawn_out(slave,name)
+	END
+}
+
+# -- keys --
+
+@test "Ctrl-C interrupts, Ctrl-Z stops, Ctrl-D ends, Ctrl-\\ quits" {
+	on_pty <<-'END'
+		send "vm-exec -it sh; echo status=\$?\r"
+		want {# $}
+		send "sleep 98765\r"
+		want {\n}
+		send "\003"
+		want {# $}
+		send "echo after-\$((6*7))\r"
+		want {\nafter-42\r\n}
+		send "sh -c 'echo st''arted; exec sleep 98765'\r"
+		want {\nstarted\r\n}
+		send "\032"
+		want {Stopped}
+		send "jobs | grep -c Stop; kill %1; fg; echo fg-\$((6*7))\r"
+		want {\n1\r\n}
+		want {\nfg-42\r\n}
+		send "cat\r"
+		want {\n}
+		send "typed\r"
+		want {\ntyped\r\n}
+		send "\004"
+		want {# $}
+		send "sh -c 'echo st''arted; exec sleep 98765'\r"
+		want {\nstarted\r\n}
+		send "\034"
+		want {# $}
+		send "exit 7\r"
+		want {status=7\r\n}
+		want {READY> $}
+		send "vm-exec -it sh; echo status=\$?\r"
+		want {# $}
+		send "\004"
+		want {status=0\r\n}
+		want {READY> $}
+		send "vm-exec -it sh -c 'echo up; exec sleep 98765'; echo status=\$?\r"
+		want {\nup\r\n}
+		send "\003"
+		want {status=130\r\n}
+		want {READY> $}
+	END
+	[ "$(ex sh -c 'ps | grep -c "[s]leep 98765"' || :)" = 0 ]
+}
+
+@test "Ctrl-C and Ctrl-Z without a terminal there are the command's signals" {
+	on_pty <<-'END'
+		send "vm-exec sh -c 'trap \"echo got-int; exit 5\" INT; echo up; while :; do sleep 0.1; done'; echo status=\$?\r"
+		want {\nup\r\n}
+		send "\003"
+		want {got-int}
+		want {status=5\r\n}
+		want {READY> $}
+		shell {set -m}
+		send "vm-exec sh -c 'echo up; read x </tmp/zz; echo on-\$x'; echo status=\$?\r"
+		want {\nup\r\n}
+		send "\032"
+		want {READY> $}
+		send "vm-exec sh -c 'grep -l sleeping /proc/\[0-9\]*/status >/dev/null; ps -o stat,args | grep \"^T.*rea\[d\] x\" | wc -l'\r"
+		want {\n[1-9]\r\n}
+		want {READY> $}
+		send "fg\r"
+		want {vm-exec}
+		exec vm-exec sh -c {mkfifo /tmp/zz 2>/dev/null; echo well >/tmp/zz}
+		want {on-well\r\n}
+		want {READY> $}
+	END
+}
+
+# -- full screen --
+
+# screen REGEX: wait until a line of the tmux window matches.
+screen() {
+	local end=$((SECONDS + 60))
+	until tmux -S tmux capture-pane -p | grep -qE -- "$1"; do
+		[ $SECONDS -lt $end ] || { tmux -S tmux capture-pane -p && echo "never: $1" && return 1; }
+	done
+}
+
+keys() {
+	tmux -S tmux send-keys "$@"
+}
+
+@test "vi, less and top under tmux" {
+	ex sh -c 'seq 1000 >/tmp/lines; rm -f /tmp/vi'
+	tmux -S tmux -f /dev/null new-session -d -x 80 -y 24 'env PS1="READY> " dash' 3>&-
+	screen '^READY>'
+	keys 'stty -g >before; vm-exec -it -e TERM vi /tmp/vi' Enter
+	screen '^~'
+	keys i 'hello from vi' Escape ':wq' Enter
+	screen '^READY> *$'
+	[ "$(ex cat /tmp/vi)" = 'hello from vi' ]
+	keys 'clear; vm-exec -it -e TERM less /tmp/lines' Enter
+	screen '^20$'
+	keys G
+	screen '^1000$'
+	tmux -S tmux resize-window -x 100 -y 40
+	keys g
+	screen '^35$'
+	keys q
+	keys 'clear' Enter
+	screen '^READY> *$'
+	keys 'clear; vm-exec -it -e TERM top -d 1' Enter
+	screen '^ *PID +PPID'
+	keys q
+	keys 'clear' Enter
+	screen '^READY> *$'
+	keys 'stty -g >after; echo do""ne' Enter
+	screen '^done'
+	diff before after
+}
+
+# -- the local terminal afterwards --
+
+@test "killed by INT, TERM, HUP, QUIT: the terminal is as it was, and the command gone" {
+	for sig in INT TERM HUP QUIT; do
+		on_pty <<-END
+			send "ulimit -c 0; vm-exec -it sh -c 'echo up; trap \"\" HUP; exec sleep 98765'; echo status=\\\$?\r"
+			want {\nup\r\n}
+			exec pkill -$sig -x vm-exec -P [exp_pid]
+			want {status=$((128 + $(kill -l $sig)))\r\n}
+			want {READY> \$}
+		END
+	done
+	end=$((SECONDS + 30))
+	until [ "$(ex sh -c 'ps | grep -c "[s]leep 98765"' || :)" = 0 ]; do [ $SECONDS -lt $end ]; done
+}
+
+@test "the VM is killed, the agent is killed, the guest crashes: 125, and the terminal is as it was" {
+	for how in vm agent crash; do
+		fore victim -m 192M
+		ctl ready agent
+		case $how in
+		vm) deed="kill -KILL $BOOT" ;;
+		# shellcheck disable=SC2016 # the guest's
+		agent) deed='vm-exec -d sh -c {kill -9 $(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)}' ;;
+		crash) deed='vm-exec -d sh -c {echo c >/proc/sysrq-trigger}' ;;
+		esac
+		on_pty <<-END
+			send "vm-exec -it sh -c 'echo up; exec sleep 98765'; echo status=\\\$?\r"
+			want {\nup\r\n}
+			catch {exec $deed}
+			want {vm-exec: (VM: it ended|agent: lost)}
+			want {status=125\r\n}
+			want {READY> \$}
+		END
+		[ $how = crash ] || kill -KILL "$BOOT" 2>/dev/null || :
+		wait "$JOB" || :
+		for job in $WAITERS; do wait "$job" || :; done
+		# shellcheck disable=SC2086 # numbers
+		gone $BOOT $KIDS
+		ctl -V victim status 2>/dev/null && return 1
+		export VM=tty
+	done
+}
+
+@test "the terminal is closed: the command is gone" {
+	ex mkfifo /tmp/held
+	ex cat /tmp/held >/dev/null &
+	job=$!
+	cat >close.exp <<-'END'
+		set timeout 30
+		spawn -noecho vm-exec -it sh -c {exec 9>/tmp/held; echo up; exec sleep 98765}
+		expect -re {up\r\n} {} timeout { exit 1 }
+		close
+		wait
+	END
+	timeout -s KILL 60 expect -f close.exp 3>&-
+	wait $job
+	ex rm /tmp/held
+}

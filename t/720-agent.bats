@@ -1,0 +1,388 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# The agent in a real guest: its life and death, the main command, whom it trusts, and vsock without it.
+
+bats_require_minimum_version 1.5.0
+load lib/vm-test
+
+# How much and how often: larger in `make soak`.
+REPEAT=${VM_REPEAT:-1}
+
+setup_file() {
+	vm_file || return 0
+	export PATH="$ROOT/.build/t/unit:$PATH"
+	start agent -m 256M
+	ctl -V agent ready agent
+	limit vm-exec -V agent -i sh -c 'cat >/tmp/guest_vsock; chmod +x /tmp/guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+}
+
+setup() {
+	vm_setup
+	export VM=agent
+}
+
+teardown() {
+	no_leak agent
+}
+
+teardown_file() {
+	[ -d "$VM_RUNTIME_DIR/agent" ] || return 0
+	ctl -V agent stop >/dev/null
+	ctl -V agent wait >/dev/null
+	no_leak
+}
+
+# ex [OPTION]... COMMAND...: vm-exec, with an end to patience.
+ex() {
+	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
+}
+
+# job_ends STATUS PID: a job of this shell ends so.
+job_ends() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" -eq "$1" ] || { echo "job ended with $status, not $1" && return 1; }
+}
+
+# says VALUE: what `status` says, now or soon.
+says() {
+	local end=$((SECONDS + 60))
+	until ctl status | grep -qx "$1"; do [ $SECONDS -lt $end ]; done
+}
+
+# census: zombies, processes of the kinds that tests start, the agent's descriptors.
+census() {
+	# shellcheck disable=SC2016 # the guest's
+	ex sh -c 'grep -l "^State:.Z" /proc/[0-9]*/status
+		cat /proc/[0-9]*/comm | grep -xE "sh|sleep|true|cat|vm-agent serve" | sort | uniq -c
+		ls /proc/$(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)/fd | wc -l' 2>/dev/null
+}
+
+# settled: a census is as the one in the file before, now or soon.
+settled() {
+	local end=$((SECONDS + 30))
+	until census >now && cmp -s before now || [ $SECONDS -gt $end ]; do :; done
+	diff before now
+}
+
+# with_agent NAME [OPTION]...: a VM of this test's own, as fore() has it, whose agent is ready.
+with_agent() {
+	fore "$@"
+	ctl ready agent
+}
+
+# at_prompt KEYS: a shell in a terminal that gets KEYS when it asks for them; ends with it.
+at_prompt() {
+	local job status=0
+	[ -p keys ] || mkfifo keys screen
+	ex -it sh <keys >screen 2>&1 &
+	job=$!
+	exec 7>keys
+	{
+		read -r -d '#' _
+		printf %b "$1" >&7
+		cat >/dev/null
+	} <screen
+	exec 7>&-
+	wait $job || status=$?
+	return $status
+}
+
+# -- shells --
+
+@test "the exit storm: shells that are left by exit, by Ctrl-D, and killed" {
+	census >before
+	for ((i = 0; i < 25 * REPEAT; i++)); do
+		status=0
+		echo "exit $i" | ex -i sh || status=$?
+		[ $status -eq $((i % 256)) ]
+		status=0
+		printf 'exit %d\n' $((i % 200)) | ex -it sh >/dev/null || status=$?
+		[ $status -eq $((i % 200)) ]
+		at_prompt '\004'
+		status=0
+		# shellcheck disable=SC2016 # the guest's
+		echo 'kill -KILL $$' | ex -i sh || status=$?
+		[ $status -eq 137 ]
+	done
+	[ "$(ctl status | grep ^agent=)" = agent=ready ]
+	settled
+}
+
+@test "a shell that leaves a background job, with a terminal and without" {
+	census >before
+	echo 'sleep 98765 & exit 4' | job_status 4 -i sh
+	echo 'sleep 98765 & exit 5' | job_status 5 -it sh
+	at_prompt 'sleep 98765 &\nexit 6\n' || [ $? -eq 6 ]
+	ex killall sleep || :
+	settled
+}
+
+job_status() {
+	local want=$1 status=0
+	shift
+	ex "$@" >out 2>err || status=$?
+	[ $status -eq "$want" ] || { echo "status $status, not $want: $(cat out err)" && return 1; }
+}
+
+@test "a shell that prints a megabyte and exits: every byte arrives" {
+	echo 'seq 160000 | head -c 1048576; exit 3' | job_status 3 -i sh
+	seq 160000 | head -c 1048576 | cmp - out
+	job_status 3 -t sh -c 'stty -opost; seq 160000 | head -c 1048576; exit 3'
+	seq 160000 | head -c 1048576 | cmp - out
+}
+
+@test "no zombie stays of many short processes, of orphans neither" {
+	census >before
+	count=1000
+	[ "$REPEAT" -eq 1 ] || count=10000
+	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do (true &); i=$((i + 1)); done' sh $count
+	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do true & i=$((i + 1)); done; wait' sh $((count / 10))
+	settled
+}
+
+# -- trust --
+
+@test "a second agent, started by hand, says so and leaves" {
+	run -1 ex vm-agent serve
+	[[ $output == *'an exec server is running already: nothing done'* ]]
+	run -1 ex -u user vm-agent serve
+	[ "$(ctl status | grep ^agent=)" = agent=ready ]
+	ex true
+}
+
+@test "a guest's user gets at neither the agent nor the host's side of it" {
+	# The exec port, by our own CID, by the local one, by the host's.
+	for cid in 1 3; do
+		for user in root user; do
+			run -1 ex -u $user /tmp/guest_vsock connect $cid 1
+			[[ $output == connect:\ * ]]
+			[[ $output != *connected* ]]
+		done
+	done
+	run -1 ex -u user /tmp/guest_vsock connect 2 1
+	[ "$output" = 'connect: ECONNRESET' ]
+	run -1 ex -u user /tmp/guest_vsock bind 1023
+	[ "$output" = 'bind: EACCES' ]
+	run -0 ex -u user /tmp/guest_vsock bind 1024
+	run -1 ex /tmp/guest_vsock bind 1
+	[ "$output" = 'bind: EADDRINUSE' ]
+	# The life-cycle port, from a user's port: taken, and closed at once.
+	run -0 ex -u user /tmp/guest_vsock connect 2 1024
+	[ "$output" = connected ]
+	run -1 ex -u user /tmp/guest_vsock connect 2 1024 1000
+	[ "$output" = 'bind: EACCES' ]
+	run -1 ex -u user /tmp/guest_vsock life 00000000000000000000000000000000
+	[ "$output" = 'bind: EACCES' ]
+	[ "$(ctl status | grep ^agent=)" = agent=ready ]
+}
+
+@test "the local CID too, with vsock_loopback loaded" {
+	ex sh -c 'modprobe vsock_loopback 2>/dev/null || insmod $(find /lib/modules -name "vsock_loopback.ko*") 2>/dev/null' ||
+		skip 'the image has no vsock_loopback'
+	run ex -u user /tmp/guest_vsock connect 1 1
+	[ "$output" = connected ] || [[ $output == connect:* ]]
+	true
+}
+
+@test "root with a wrong token is refused, and the old link stays" {
+	fore token
+	ctl ready agent
+	ex -i sh -c 'cat >/tmp/guest_vsock; chmod +x /tmp/guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+	run -1 ex /tmp/guest_vsock life 00000000000000000000000000000000
+	[ "$output" = refused ]
+	run -1 ex /tmp/guest_vsock life ffffffffffffffffffffffffffffffff
+	[ "$output" = refused ]
+	ctl status | grep -qx agent=ready
+	# It is the link that stops it in order: the answer comes before the power button's.
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+	[ "$(sort -u token.err)" = 'vm-boot: an agent without the token was refused' ]
+}
+
+@test "the token is nowhere in the guest for a user to read" {
+	run ex sh -c 'ls /.pipevm'
+	[ "$status" -ne 0 ]
+	ex -u user sh -c 'cat /proc/cmdline' >cmdline
+	run ! grep -qi token cmdline
+}
+
+# -- vsock without the agent --
+
+@test "vsock: a port where nobody listens refuses; one where somebody does answers" {
+	run -0 ctl_send "$(ctl handle)" 'send:vsock\05555' recv
+	[[ $output == 'error|ECONNREFUSED|'* ]]
+	run -0 ctl_send "$(ctl handle)" 'send:vsock\01\017' recv 'send:vsock\0x' recv
+	[[ ${lines[0]} == 'error|EINVAL|'* && ${lines[1]} == 'error|EINVAL|'* ]]
+	mkfifo up
+	ex /tmp/guest_vsock echo 5555 >up &
+	job=$!
+	read -r line <up
+	[ "$line" = listening ]
+	run -0 ctl_send "$(ctl handle)" 'send:vsock\05555' recv
+	[ "$output" = 'ok +1' ]
+	wait $job
+}
+
+@test "vsock-listen: a guest's connection arrives; reserved and taken ports are refused" {
+	run -0 ctl_send "$(ctl handle)" 'send:vsock-listen\01024' recv
+	[[ $output == 'error|EPERM|'* ]]
+	run -1 ex /tmp/guest_vsock connect 2 6666
+	[ "$output" = 'connect: ECONNRESET' ]
+	mkfifo said
+	limit ctl_send "$(ctl handle)" 'send:vsock-listen\06666' recv use recv use echo >said &
+	job=$!
+	{
+		read -r ok
+		[ "$ok" = 'ok +1' ]
+		run -0 ctl_send "$(ctl handle)" 'send:vsock-listen\06666' recv
+		[[ $output == 'error|EADDRINUSE|'* ]]
+		[ "$(echo 'from the guest' | ex -i /tmp/guest_vsock send 2 6666)" = 'from the guest' ]
+		read -r from fds
+		[ "$fds" = +1 ] && [ "$from" -ge 1024 ]
+	} <said
+	wait $job
+	# The listener is gone, and the port with it.
+	end=$((SECONDS + 30))
+	until run ex /tmp/guest_vsock connect 2 6666 && [ "$output" = 'connect: ECONNRESET' ]; do [ $SECONDS -lt $end ]; done
+}
+
+# -- losing it --
+
+@test "the agent is killed: said, told, and what runs is 125" {
+	with_agent lost -m 192M
+	mkfifo up
+	ex sh -c 'echo up; exec sleep 98765' >up 2>err &
+	job=$!
+	{
+		read -r _
+		# shellcheck disable=SC2016 # the guest's
+		con --wait-for '# ' --send 'kill -9 $(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)\n' >/dev/null
+		cat
+	} <up
+	job_ends 125 $job
+	[ "$(cat err)" = 'vm-exec: agent: lost: it hung up before the command ended' ]
+	says agent=lost
+	run -1 ctl ready agent
+	[ "$output" = 'vm-ctl: the agent in the guest was lost' ]
+	run -125 ex true
+	[ "${#lines[@]}" -eq 1 ]
+	echo "$output"
+	grep -qx 'vm-boot: the agent in the guest was lost' lost.err
+	# The machine goes on, and can be stopped: by its power button.
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+}
+
+@test "the guest crashes under a command: 125, one clear line" {
+	fore crash -m 192M
+	run -125 ex sh -c 'echo c >/proc/sysrq-trigger; sleep 98765'
+	[ "$output" = 'vm-exec: VM: it ended before the command did: panic' ]
+	ends panic 125
+	fore killed -m 192M
+	ctl ready agent
+	mkfifo up
+	ex sh -c 'echo up; exec sleep 98765' >up 2>err &
+	job=$!
+	{ read -r _ && kill -KILL "$BOOT"; cat; } <up
+	job_ends 125 $job
+	[ "$(cat err)" = 'vm-exec: VM: it ended before the command did: vm-boot was killed' ]
+	wait "$JOB" || :
+	for job in $WAITERS; do wait "$job" || :; done
+	# shellcheck disable=SC2086 # numbers
+	gone $BOOT $KIDS
+	run -1 ctl status
+}
+
+@test "vm-boot is stopped for a while, with commands under way" {
+	pid=$(ctl status | sed -n 's/^pid=//p')
+	mkfifo up
+	ex -i sh -c 'echo up; cat; seq 100000; exit 6' <"$BATS_FILE_TMPDIR/handle.agent" >up &
+	job=$!
+	exec 8<up
+	read -r _ <&8
+	kill -STOP "$pid"
+	for i in {1..5}; do
+		ex sh -c 'echo "$1"; exit $1' sh "$i" >"out.$i" 2>&1 &
+		jobs[i]=$!
+	done
+	# Time itself is what is tested.
+	read -r -t $((5 * (REPEAT > 1 ? 6 : 1))) <> <(:) || :
+	kill -CONT "$pid"
+	{ cat "$BATS_FILE_TMPDIR/handle.agent" && seq 100000; } | cmp - <(cat <&8)
+	exec 8<&-
+	job_ends 6 $job
+	for i in {1..5}; do
+		job_ends "$i" "${jobs[i]}"
+		[ "$(cat "out.$i")" = "$i" ]
+	done
+	ctl status | grep -qx agent=ready
+}
+
+@test "a guest that is paused for a while, with commands under way" {
+	mkfifo up
+	ex sh -c 'echo up; read x </tmp/paused; echo "$x"; exit 6' >up &
+	job=$!
+	exec 8<up
+	read -r _ <&8
+	ctl pause
+	ex sh -c 'mkfifo /tmp/paused; echo on >/tmp/paused; exit 7' &
+	other=$!
+	# Longer than the agent's absence may last; time itself is what is tested.
+	read -r -t 5 <> <(:) || :
+	kill -0 $other
+	ctl resume
+	job_ends 7 $other
+	[ "$(cat <&8)" = on ]
+	exec 8<&-
+	job_ends 6 $job
+	ctl status | grep -qx agent=ready
+}
+
+# -- the main command --
+
+@test "the main command's end is the VM's, with its status" {
+	main() {
+		local want=$1 cause=$2 status=0
+		shift 2
+		boot -m 192M --status-fd 8 "$@" >handle 2>err 8>status </dev/null || status=$?
+		echo "status $status, $(cat status err)"
+		[ "$status" -eq "$want" ]
+		[ "$(cat status)" = "{\"cause\":\"$cause\",\"status\":$want}" ]
+	}
+	for tty in '' -t; do
+		# shellcheck disable=SC2086 # none or one
+		{
+			main 0 exited --linger $tty -- true
+			main 42 exited --linger $tty -- sh -c 'exit 42'
+			main 127 exited --linger $tty -- nosuch
+			main 143 exited --linger $tty -- sh -c 'kill -TERM $$'
+		}
+	done
+	main 9 exited --linger -u user -e A=b -w /tmp -- sh -c '[ "$(id -u) $A $PWD" = "1000 b /tmp" ] && exit 9'
+}
+
+@test "the main command's output is the console's; with -t it has a terminal" {
+	boot -d -n main -m 192M -- sh -c 'tty; echo main-$((6 * 7)); read -r x </tmp/end; exit 5' >/dev/null
+	export VM=main
+	con --wait-for main-42 >out
+	ctl ready agent
+	ex sh -c 'mkfifo /tmp/end; echo >/tmp/end' || :
+	[ "$(ctl wait)" = $'exited\n5' ]
+	[[ $(cat out) == *'not a tty'* ]] || cat out
+	boot -d -n main -t -m 192M -- sh -c 'until [ "$x" = go ]; do printf "?-"; read x; done; tty; echo main-$((6 * 7)); cat; exit 6' >/dev/null
+	con --wait-for '\?-' --send 'go\n' --wait-for main-42 --send 'typed\n' --wait-for 'typed' --send '\x04' >out
+	[ "$(ctl wait)" = $'exited\n6' ]
+	grep -q /dev/ out
+}
+
+@test "stop asks the agent: the main command gets TERM and may finish" {
+	fore graceful -m 192M -- sh -c 'trap "echo good-$((6*7))-bye; exit 3" TERM; echo trap-$((6*7)); while :; do sleep 0.1; done'
+	con --wait-for trap-42 >/dev/null
+	ctl ready agent
+	limit vm-console --wait-for good-42-bye >seen &
+	watcher=$!
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	wait $watcher
+	ends stopped 0
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: ISC
+/*
+ * guest_vsock.c - a static program that speaks vsock from within a guest, for t/720-agent.bats.
+ *
+ *	guest_vsock connect CID PORT [FROM]	connect, from port FROM: prints `connected`, then what comes until the end
+ *	guest_vsock send CID PORT		connect, send what stdin has, print what comes back
+ *	guest_vsock bind PORT			bind: prints `bound`
+ *	guest_vsock echo PORT			listen: prints `listening`, answers one connection with what it says
+ *	guest_vsock life TOKEN			dial the host's life-cycle port from a port below 1024 with this token (32
+ *						hex digits): prints `welcome` or `refused`, and in the first case waits
+ *
+ * What fails is printed as the errno's name, with status 1.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/vm_sockets.h>
+
+#include "proto.h"
+#include "wire.h"
+
+static int failed(const char *call)
+{
+	printf("%s: %s\n", call, strerrorname_np(errno));
+	return 1;
+}
+
+static struct sockaddr_vm address(unsigned int cid, unsigned int port)
+{
+	return (struct sockaddr_vm){ .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
+}
+
+static unsigned int number(const char *s)
+{
+	return (unsigned int)strtoul(s, NULL, 0);
+}
+
+/* Copy until the end. Return: whether it was one. */
+static int copy(int from, int to)
+{
+	char buf[65536];
+	ssize_t n;
+
+	while ((n = read(from, buf, sizeof(buf))) > 0)
+		if (write(to, buf, (size_t)n) != n)
+			return 0;
+	return n == 0;
+}
+
+static int say(const char *word)
+{
+	puts(word);
+	return fflush(stdout);
+}
+
+static int dial(unsigned int cid, unsigned int port, unsigned int from)
+{
+	struct sockaddr_vm to = address(cid, port), at = address(VMADDR_CID_ANY, from);
+	int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return -failed("socket");
+	if (from && bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return -failed("bind");
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -failed("connect");
+	return fd;
+}
+
+static int do_bind(unsigned int port, int then_echo)
+{
+	struct sockaddr_vm at = address(VMADDR_CID_ANY, port);
+	int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return failed("socket");
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return failed("bind");
+	if (!then_echo)
+		return say("bound");
+	if (listen(fd, 1) < 0)
+		return failed("listen");
+	say("listening");
+	fd = accept(fd, NULL, NULL);
+	return fd < 0 ? failed("accept") : !copy(fd, fd);
+}
+
+static int life(const char *hex)
+{
+	unsigned char token[16], answer[256];
+	struct wire_out w;
+	unsigned int i;
+	int fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, 600);
+
+	if (fd < 0)
+		return 1;
+	for (i = 0; i < sizeof(token); i++) {
+		char two[3] = { hex[2 * i], hex[2 * i + 1] };
+
+		token[i] = (unsigned char)strtoul(two, NULL, 16);
+	}
+	wire_begin(&w, PROTO_LIFE_HELLO);
+	wire_put_u32(&w, PROTO_K_VERSION, PROTO_VERSION);
+	wire_put_text(&w, PROTO_K_BOOT_ID, "none");
+	wire_put(&w, PROTO_K_TOKEN, token, sizeof(token));
+	if (wire_end(&w) || send(fd, w.data, w.len, 0) != (ssize_t)w.len)
+		return failed("send");
+	if (read(fd, answer, sizeof(answer)) <= 0) {
+		say("refused");
+		return 1;
+	}
+	say("welcome");
+	return !copy(fd, STDOUT_FILENO);
+}
+
+int main(int argc, char *argv[])
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+	int fd;
+
+	if ((argc == 4 || argc == 5) && !strcmp(verb, "connect")) {
+		fd = dial(number(argv[2]), number(argv[3]), argc > 4 ? number(argv[4]) : 0);
+		if (fd < 0)
+			return 1;
+		say("connected");
+		return copy(fd, STDOUT_FILENO) ? 0 : failed("read");
+	}
+	if (argc == 4 && !strcmp(verb, "send")) {
+		fd = dial(number(argv[2]), number(argv[3]), 0);
+		if (fd < 0)
+			return 1;
+		if (!copy(STDIN_FILENO, fd) || shutdown(fd, SHUT_WR) < 0)
+			return failed("send");
+		return copy(fd, STDOUT_FILENO) ? 0 : failed("read");
+	}
+	if (argc == 3 && !strcmp(verb, "bind"))
+		return do_bind(number(argv[2]), 0);
+	if (argc == 3 && !strcmp(verb, "echo"))
+		return do_bind(number(argv[2]), 1);
+	if (argc == 3 && !strcmp(verb, "life") && strlen(argv[2]) == 32)
+		return life(argv[2]);
+	fputs("usage: see the head of guest_vsock.c\n", stderr);
+	return 2;
+}
