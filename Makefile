@@ -136,6 +136,7 @@ install: all ## install under PREFIX (/usr/local)
 	install $(addprefix $(BIN)/,$(BUILT)) $(addprefix bin/,$(SCRIPTS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 lib/common/image/*.sh $(DESTDIR)$(PREFIX)/share/pipevm/image
 	install -m 644 lib/common/image/etc/* $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
+	install -m 644 lib/common/bats/vm.bash $(DESTDIR)$(PREFIX)/share/pipevm
 	install -D -m 644 lib/common/completion/pipevm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
 	for p in vm-ctl vm-console vm-exec $(SCRIPTS); do \
