@@ -146,7 +146,8 @@ on_pty() {
 chain() {
 	rm -f out
 	mkfifo out
-	setsid vm-run --engine "$VM_ENGINE" -m 128M -- sh -c 'echo up; exec sleep 1000' >out 2>err 3>&- </dev/null &
+	# In the background a shell has SIGINT ignored, and the command would have it, too.
+	setsid env --default-signal=INT,QUIT vm-run --engine "$VM_ENGINE" -m 128M -- sh -c 'echo up; exec sleep 1000' >out 2>err 3>&- </dev/null &
 	JOB=$!
 	exec 8<out
 	read -r line <&8
@@ -183,10 +184,9 @@ chain() {
 		chain
 		kill -"$signal" "$JOB"
 		status=0
+		timeout 30 tail -s 0.05 --pid="$JOB" -f /dev/null || kill -KILL "$JOB"
 		wait "$JOB" || status=$?
 		echo "$signal: $status: $(cat err)"
-		# A job in the background has SIGINT ignored, and so has the command.
-		if [ $signal = INT ]; then kill -TERM "$JOB" 2>/dev/null || :; fi
 		[ "$status" -eq $((128 + $(kill -l "$signal"))) ]
 		gone "${CHAIN[@]}"
 		exec 8<&-
