@@ -27,7 +27,7 @@ BOOT := $(filter-out vm-boot/vm-ctl.c,$(wildcard vm-boot/*.c)) \
 CONSOLE := $(wildcard vm-console/*.c)
 VMEXEC := $(wildcard vm-exec/*.c)
 AGENT := $(wildcard vm-agent/*.c) lib/common/loop.c lib/common/wire.c
-SCRIPTS := vm-image vm-ls vm-check
+SCRIPTS := vm-run vm-shell vm-rsh vm-cp vm-image vm-ls vm-check
 BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
@@ -141,9 +141,10 @@ install: all ## install under PREFIX (/usr/local)
 	install $(addprefix $(BIN)/,$(BUILT)) $(addprefix bin/,$(SCRIPTS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 lib/common/image/*.sh $(DESTDIR)$(PREFIX)/share/pipevm/image
 	install -m 644 lib/common/image/etc/* $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
+	install -m 644 lib/common/bats/vm.bash $(DESTDIR)$(PREFIX)/share/pipevm
 	install -D -m 644 lib/common/completion/pipevm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
-	for p in vm-ctl vm-console vm-exec vm-image vm-ls vm-check; do \
+	for p in vm-ctl vm-console vm-exec $(SCRIPTS); do \
 		ln -sf vm-boot $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
 	for m in $(MANPAGES); do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done

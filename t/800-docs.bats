@@ -9,7 +9,7 @@
 
 bats_require_minimum_version 1.5.0
 
-TOOLS='vm-agent vm-boot vm-check vm-console vm-ctl vm-exec vm-image vm-ls'
+TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-rsh vm-run vm-shell'
 
 setup_file() {
 	local wrapper="$BATS_FILE_TMPDIR/bin" engine
@@ -21,7 +21,8 @@ setup_file() {
 		#!/bin/sh
 		exec "$ROOT/bin/vm-boot" --engine '$engine' --timeout 120 "\$@"
 	END
-	chmod +x "$wrapper/vm-boot"
+	printf '#!/bin/sh\nexec "%s/bin/vm-run" --engine "%s" "$@"\n' "$ROOT" "$engine" >"$wrapper/vm-run"
+	chmod +x "$wrapper"/vm-*
 	export ROOT PATH="$wrapper:$ROOT/bin:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
 	unset VM
 	mkdir -m 700 "$VM_RUNTIME_DIR"
@@ -56,7 +57,7 @@ need_box() {
 
 # usage_status TOOL: its status for wrong usage.
 usage_status() {
-	case $1 in vm-boot | vm-console | vm-exec) echo 125 ;; *) echo 2 ;; esac
+	case $1 in vm-boot | vm-console | vm-exec | vm-rsh | vm-run | vm-shell) echo 125 ;; *) echo 2 ;; esac
 }
 
 # page TOOL: its manual page.
@@ -244,6 +245,22 @@ run_examples() {
 	run_examples "$ROOT/man/vm-exec.1"
 }
 
+@test "the examples of vm-run(1)" {
+	run_examples "$ROOT/man/vm-run.1"
+}
+
+@test "the examples of vm-shell(1)" {
+	run_examples "$ROOT/man/vm-shell.1"
+}
+
+@test "the examples of vm-rsh(1)" {
+	run_examples "$ROOT/man/vm-rsh.1"
+}
+
+@test "the examples of vm-cp(1)" {
+	run_examples "$ROOT/man/vm-cp.1"
+}
+
 @test "the examples of vm-image(1)" {
 	run_examples "$ROOT/man/vm-image.1"
 }
@@ -317,7 +334,7 @@ complete_words() {
 
 @test "completion: options are those of --help" {
 	. "$ROOT/lib/common/completion/pipevm.bash"
-	for tool in vm-boot vm-check vm-console vm-ctl vm-exec vm-ls; do
+	for tool in vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-ls vm-rsh vm-run vm-shell; do
 		echo "$tool"
 		[ "$(complete_words "$tool" -)" = "$(help_options "$tool" | sort | tr '\n' ' ')" ]
 		complete -p "$tool"
@@ -346,6 +363,10 @@ complete_words() {
 	[[ $(complete_words vm-exec -i ca) == *'cat '* ]]
 	[ "$(complete_words vm-exec --env-file ker)" = 'kernel-1 kernel-2 ' ]
 	[ "$(complete_words vm-exec -V box -- cat ker)" = 'kernel-1 kernel-2 ' ]
+	[[ $(complete_words vm-run -m 128M -e A=b ca) == *'cat '* ]]
+	[ "$(complete_words vm-run -- cat ker)" = 'kernel-1 kernel-2 ' ]
+	[ "$(complete_words vm-cp ker)" = 'kernel-1 kernel-2 ' ]
+	[ "$(complete_words vm-rsh box cat ker)" = 'kernel-1 kernel-2 ' ]
 	[[ $(complete_words vm-boot -d --with vm-conso) == *'vm-console '* ]]
 	[ "$(complete_words vm-boot --with vm-console ker)" = 'kernel-1 kernel-2 ' ]
 	mkdir -p images/mine
@@ -365,4 +386,7 @@ complete_words() {
 	[ "$(complete_words vm-ctl -V '')" = 'gone ' ]
 	[ "$(complete_words vm-ctl --vm = g)" = 'gone ' ]
 	[ "$(complete_words vm-console -V g)" = 'gone ' ]
+	[ "$(complete_words vm-shell -V g)" = 'gone ' ]
+	[ "$(complete_words vm-rsh -n g)" = 'gone ' ]
+	[ "$(complete_words vm-cp g)" = 'gone: ' ]
 }

@@ -12,7 +12,7 @@ _pipevm_options() {
 
 # _pipevm_argument HELP OPTION: the word that stands for its argument there; nothing if it takes none.
 _pipevm_argument() {
-	sed -nE "s/^ +(-., )?$2 ([A-Z]+)( .*)?\$/\\2/p; s/^ +$2, --[a-z-]+ ([A-Z]+)( .*)?\$/\\1/p" <<<"$1" |
+	sed -nE "s/^ +(-., )?$2 ([A-Z]+)([^A-Z].*)?\$/\\2/p; s/^ +$2, --[a-z-]+ ([A-Z]+)([^A-Z].*)?\$/\\1/p" <<<"$1" |
 		head -n 1
 }
 
@@ -59,13 +59,26 @@ _pipevm_value() {
 # _pipevm_operands FIRST: complete operand; the words from FIRST on are operands, cur among them.
 _pipevm_operands() {
 	case $tool in
-	vm-boot | vm-exec)
-		[[ $tool == vm-exec || " ${words[*]} " == *" --with "* ]] || return 0
+	vm-boot | vm-exec | vm-run)
+		[[ $tool != vm-boot || " ${words[*]} " == *" --with "* ]] || return 0
 		if (($1 < last)); then
 			_pipevm_files
 		else
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		fi
+		;;
+	vm-rsh)
+		if (($1 == last)); then
+			_pipevm_words "$("${dir}vm-ls" -q 2>/dev/null)"
+		elif (($1 + 1 == last)); then
+			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		else
+			_pipevm_files
+		fi
+		;;
+	vm-cp)
+		_pipevm_files
+		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -S : -W "$("${dir}vm-ls" -q 2>/dev/null)" -- "$cur")
 		;;
 	vm-ctl | vm-image)
 		if (($1 == last)); then
@@ -114,4 +127,4 @@ _pipevm() {
 	done
 }
 
-complete -F _pipevm vm-boot vm-check vm-console vm-ctl vm-exec vm-image vm-ls
+complete -F _pipevm vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-rsh vm-run vm-shell
