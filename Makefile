@@ -128,9 +128,10 @@ lab: deps ## a shell in the machine where KVM works
 	@$(MAKE) --no-print-directory all
 	@t/lab/run -t bash
 
-bench: deps ## boot time and memory against QEMU, paired
+bench: deps ## boot time and memory against QEMU, paired; what commands cost
 	@$(MAKE) --no-print-directory all
 	@t/bench/run
+	@t/bench/exec
 
 lint: ## shellcheck, mandoc, compiler warnings as errors
 	@t/lint
