@@ -414,6 +414,8 @@ look() {
 		vm-cp) kill -TERM $job && expected=143 ;;
 		*) kill -KILL "$(pgrep -s $job -x $whom)" && expected=1 ;;
 		esac
+		# A sender that has nothing to write does not see that its reader has gone: it goes on.
+		[ $whom != vm-exec ] || echo >hold
 		status=0
 		wait $job || status=$?
 		echo "$whom: $status: $(cat err)"
