@@ -9,7 +9,7 @@ CC ?= cc
 # Debian packages: what building, running and testing need. The one list.
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
-	util-linux iproute2 clang libclang-rt-14-dev perl
+	util-linux iproute2 clang libclang-rt-14-dev perl rsync git
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g

@@ -73,7 +73,7 @@ suite() {
 	grep -A 20 'not ok 2' tap | grep -qF 'vm_run: no VM: call vm_start first'
 	grep -A 20 'not ok 3' tap | grep -qF 'no such text: did not come. The console:'
 	grep -A 20 'not ok 4' tap | grep -qF 'failed with status 124'
-	grep -A 20 'not ok 5' tap | grep -qF 'panic'
+	grep -A 20 'not ok 5' tap | grep -qF 'vm_run: failed in'
 }
 
 @test "a bats that is killed leaves no VM" {
