@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
@@ -24,6 +26,7 @@
 #include "clock.h"
 #include "console.h"
 #include "exitport.h"
+#include "file.h"
 #include "kmsg.h"
 #include "mount.h"
 #include "session.h"
@@ -60,10 +63,22 @@ static bool wait_for_none(struct session *s, int ms)
 	return true;
 }
 
+/* Whether a process ignores TERM, as interactive shells do. One that handles it shall finish in its own way. */
+static bool ignores_term(pid_t pid)
+{
+	char path[32], status[4096] = "";
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file_read(path, status, sizeof(status));
+	line = strstr(status, "\nSigIgn:");
+	return line && strtoull(line + strlen("\nSigIgn:"), NULL, 16) & 1ULL << (SIGTERM - 1);
+}
+
 /**
  * power_stop() - end every process: TERM and CONT (a stopped one must hear it) to all, HUP to
- * the main process's group as well, because an interactive shell ignores TERM; KILL to what is
- * left after the grace.
+ * the main process's group as well when that one ignores TERM; KILL to what is left after the
+ * grace.
  * @s: its status is known afterwards, unless not even KILL helped
  *
  * Blocks for GRACE_MS + KILL_MS at most. SIGCHLD must be blocked.
@@ -72,7 +87,7 @@ void power_stop(struct session *s)
 {
 	assert(getpid() == 1);
 	kill(-1, SIGTERM);
-	if (s->pid > 0)
+	if (s->pid > 0 && ignores_term(s->pid))
 		kill(-s->pid, SIGHUP);
 	kill(-1, SIGCONT);
 	if (wait_for_none(s, GRACE_MS))

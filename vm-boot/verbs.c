@@ -207,7 +207,8 @@ static void verb_vsock(struct conn *c, struct msg *req)
 	}
 	err = vsock_dial(vm->vsock, c->id, (uint32_t)port, (unsigned int)count);
 	if (err)
-		conn_error(c, err, err == -ENOTCONN ? "vsock: the guest has no driver for it, or not yet" :
+		conn_error(c, err, err == -ENOTCONN && vm->state == VM_PAUSED ? "vsock: the VM is paused" :
+			   err == -ENOTCONN ? "vsock: the guest has no driver for it, or not yet" :
 			   err == -EMFILE ? "vsock: too many connections" : "vsock: out of resources");
 	else
 		conn_wait_for(c, WAITS_DIAL);

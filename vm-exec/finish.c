@@ -161,8 +161,6 @@ static void on_vm(void *arg, uint32_t events)
 
 static void lose(struct session *s)
 {
-	struct msg m;
-
 	snprintf(s->outcome.text, sizeof(s->outcome.text), "agent: lost: it hung up before the command %s",
 		 s->state == SESSION_STARTING ? "started" : "ended");
 	if (s->state == SESSION_STARTING) {
@@ -171,10 +169,7 @@ static void lose(struct session *s)
 	}
 	s->state = SESSION_LOST;
 	pump_stop(&s->in);
-	msg_init(&m);
-	msg_add(&m, "wait");
-	/* A reply says that the VM has ended; so does the end of its socket. */
-	msg_send(s->agent->link.sock, &m);
+	/* session_init() asked. A reply says that the VM has ended; so does the end of its socket. */
 	s->vm_watch = loop_add(s->loop, s->agent->link.sock, EPOLLIN, on_vm, s);
 	session_patience(s, s->vm_watch < 0 ? 1 : LOST_WAIT);
 }

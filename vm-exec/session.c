@@ -280,6 +280,16 @@ static int open_control(struct session *s)
 	return e ? e : control_start(&s->control);
 }
 
+/* Ask to be told of the VM's end, before it can be near: who asks when the streams end may come too late. */
+static void ask_for_end(struct session *s)
+{
+	struct msg m;
+
+	msg_init(&m);
+	msg_add(&m, "wait");
+	msg_send(s->agent->link.sock, &m);
+}
+
 /**
  * session_init() - make ready and ask for the command; loop_run() does the rest
  * @s: started, flushed and arg set; STARTING afterwards
@@ -308,5 +318,9 @@ int session_init(struct session *s, const struct config *c, struct agent *a, con
 		e = escape_init(&s->escape, s->loop, c->escape, on_escape, s);
 	if (!e)
 		e = open_streams(s);
-	return e ? e : open_control(s);
+	if (!e)
+		e = open_control(s);
+	if (!e)
+		ask_for_end(s);
+	return e;
 }
