@@ -46,6 +46,7 @@ enum {
 	ASK_MS = 30000,
 	GATHER_MS = 5000,
 	GRACE_MS = 1000,
+	LEFT_MS = 50,			/* from an output that nobody reads to its end */
 	DRAIN_MS = 1000,
 	CLOSE_MS = 5000,
 	LOG_LINES = 32,			/* about what clients sent wrongly, in all */
@@ -149,9 +150,12 @@ void exec_hang_up(struct exec *s)
 	}
 	s->hung_up = true;
 	control_stop(&s->control);
-	close_streams(s);
 	signal_group(s, SIGHUP);
 	signal_group(s, SIGCONT);
+	if (s->state == EXEC_RUNNING)
+		flow_hang_up(&s->flow);
+	else
+		close_streams(s);
 	set_deadline(s, GRACE_MS);
 }
 
@@ -186,6 +190,11 @@ static void send_exit(struct exec *s)
 static void see_drained(void *arg)
 {
 	struct exec *s = arg;
+
+	/* An output is over while the command runs: its reader left. If the client left as a whole, that comes in a
+	 * moment, and the command shall hear HUP first. */
+	if (s->state == EXEC_RUNNING && !s->hung_up)
+		set_deadline(s, LEFT_MS);
 
 	if (s->state == EXEC_DRAINING && flow_is_over(&s->flow))
 		send_exit(s);
@@ -457,6 +466,8 @@ long long exec_tick(struct exec *s, long long now)
 		signal_group(s, SIGKILL);
 	} else if (s->state == EXEC_GATHERING && s->asked) {
 		send_failed(s, 125, "the command's streams did not come");
+	} else if (s->state == EXEC_RUNNING) {
+		flow_drop(&s->flow);
 	} else if (s->state == EXEC_DRAINING) {
 		s->deadline = now + DRAIN_MS;
 		flow_end_wait(&s->flow);

@@ -64,6 +64,8 @@ int flow_start(struct flow *f, struct loop *l, int streams[PROTO_STREAMS], void 
 		err = pump_start(&f->output, l, &p->output, out, output_over, f);
 	if (!err && p->errors >= 0)
 		err = pump_start(&f->errors, l, &p->errors, &streams[PROTO_STDERR], output_over, f);
+	/* Whoever closes an output closes the rest, too, perhaps a moment later: see flow_drop(). */
+	f->output.lingers = f->errors.lingers = !f->tty;
 	return err;
 }
 
@@ -98,7 +100,19 @@ void flow_end_wait(struct flow *f)
 
 static bool is_over(const struct pump *p)
 {
-	return p->state == PUMP_NONE || p->state == PUMP_OVER;
+	return p->state == PUMP_NONE || p->state == PUMP_OVER || p->to < 0;
+}
+
+/**
+ * flow_drop() - close the pipes of outputs that nobody reads any more: the command is to hear of it
+ * @f: any
+ */
+void flow_drop(struct flow *f)
+{
+	if (f->output.state != PUMP_NONE && f->output.to < 0)
+		pump_stop(&f->output);
+	if (f->errors.state != PUMP_NONE && f->errors.to < 0)
+		pump_stop(&f->errors);
 }
 
 /** flow_is_over() - whether all output is sent, or cannot be. @f: any. Return: so. */
@@ -112,6 +126,22 @@ void flow_size(struct flow *f, const struct winsize *size)
 {
 	if (f->plumbing.master >= 0 && size->ws_col)
 		ioctl(f->plumbing.master, TIOCSWINSZ, size);
+}
+
+/**
+ * flow_hang_up() - the client is gone: a terminal is hung up; pipes are read on, so that a command that was told may
+ * still speak and die of nothing else
+ * @f: any
+ */
+void flow_hang_up(struct flow *f)
+{
+	if (f->tty) {
+		flow_stop(f);
+		return;
+	}
+	pump_stop(&f->input);
+	pump_discard(&f->output);
+	pump_discard(&f->errors);
 }
 
 /** flow_stop() - close everything at once. @f: any; @over is not called any more. */

@@ -22,8 +22,10 @@ int flow_start(struct flow *f, struct loop *l, int streams[PROTO_STREAMS],
 	       void (*over)(void *arg), void *arg);
 void flow_drain(struct flow *f);
 void flow_end_wait(struct flow *f);
+void flow_drop(struct flow *f);
 bool flow_is_over(const struct flow *f);
 void flow_size(struct flow *f, const struct winsize *size);
+void flow_hang_up(struct flow *f);
 void flow_stop(struct flow *f);
 
 #endif

@@ -34,8 +34,13 @@ static void step(struct pump *p);
 static void end(struct pump *p, bool broken)
 {
 	assert(p->state == PUMP_FLOWING || p->state == PUMP_FLUSHING);
+	if (broken && p->lingers && p->to >= 0) {
+		pump_discard(p);
+		p->over(p->arg, true);
+		return;
+	}
 	/* Not only closed: a terminal's socket has a second descriptor. */
-	if (p->socket && !broken)
+	if (p->socket && p->to >= 0 && !broken)
 		shutdown(p->to, SHUT_WR);
 	pump_stop(p);
 	p->over(p->arg, broken);
@@ -49,6 +54,10 @@ static int flush(struct pump *p)
 
 	if (!len)
 		return 0;
+	if (p->to < 0) {
+		p->start = p->end = 0;
+		return 0;
+	}
 	do
 		n = p->socket ? send(p->to, p->buf + p->start, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
 				write(p->to, p->buf + p->start, len);
@@ -139,7 +148,8 @@ static void step(struct pump *p)
 		end(p, false);
 		return;
 	}
-	loop_mod(p->loop, p->to_watch, p->hear_shutdown | (p->start < p->end ? EPOLLOUT : 0));
+	if (p->to_watch >= 0)
+		loop_mod(p->loop, p->to_watch, p->hear_shutdown | (p->start < p->end ? EPOLLOUT : 0));
 	if (watch_source(p) < 0)
 		end(p, true);
 }
@@ -198,6 +208,21 @@ void pump_finish(struct pump *p, uint64_t left)
 bool pump_blocked(const struct pump *p)
 {
 	return p->start < p->end;
+}
+
+/**
+ * pump_discard() - nobody wants the bytes any more, but their source shall not be stopped by that
+ * @p: any state; its sink is closed, what comes is read and thrown away
+ */
+void pump_discard(struct pump *p)
+{
+	if (p->state != PUMP_FLOWING && p->state != PUMP_FLUSHING)
+		return;
+	loop_del(p->loop, &p->to_watch);
+	cleanup_fd(&p->to);
+	p->start = p->end = 0;
+	if (watch_source(p) < 0)
+		p->from_watch = -1;
 }
 
 /**

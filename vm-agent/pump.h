@@ -25,6 +25,7 @@ struct pump {
 	int from, to;			/* -1: none (any more) */
 	int from_watch, to_watch;	/* -1: none */
 	bool socket;			/* @to is one */
+	bool lingers;			/* set by the caller: read on when the sink is gone, until pump_stop() */
 	uint32_t hear_shutdown;		/* EPOLLRDHUP while it says something new */
 	uint8_t *buf;
 	uint32_t start, end;		/* of what is held in @buf */
@@ -39,6 +40,7 @@ struct pump {
 int pump_start(struct pump *p, struct loop *l, int *from, int *to, pump_fn *over, void *arg);
 void pump_finish(struct pump *p, uint64_t left);
 bool pump_blocked(const struct pump *p);
+void pump_discard(struct pump *p);
 void pump_stop(struct pump *p);
 
 #endif
