@@ -515,6 +515,7 @@ static void test_slow_client(void)
 
 static void test_ends(void)
 {
+	static char big[4096];
 	struct vsock_pkt p;
 	uint32_t host;
 	int fd;
@@ -538,6 +539,20 @@ static void test_ends(void)
 	CHECK(recv_op(VSOCK_OP_RST, &p), "both ways shut is answered with reset");
 	CHECK(send(fd, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE, "... and the client cannot write");
 	close(fd);
+
+	/* One that waits for room in a socket that the guest has not read from must be woken. */
+	fd = dial(6, &host);
+	p = pkt(6, host, VSOCK_OP_CREDIT_UPDATE);
+	p.buf_alloc = 0;
+	send_raw(&p, NULL, 0, VSOCK_HEADER);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (send(fd, big, sizeof(big), MSG_NOSIGNAL) > 0)
+		continue;
+	send_shutdown(6, host, VSOCK_SHUT_RCV);
+	CHECK(poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, WAIT_MS) == 1 &&
+	      send(fd, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE, "... not even one whose socket was full");
+	close(fd);
+	recv_op(VSOCK_OP_SHUTDOWN, &p);
 
 	fd = dial(7, &host);
 	send_data(7, host, "last", 4);

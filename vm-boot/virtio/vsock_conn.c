@@ -367,11 +367,24 @@ int vsock_conn_open(struct vsock_conn *c)
 
 /* -- packets -- */
 
+/*
+ * The guest receives no more: the client is to hear of it when it writes. One that waits for room in a full socket is
+ * woken by room alone (unix_poll looks at the buffer, not at the other side), so what nobody will read is thrown away.
+ */
+static void refuse_input(struct vsock_conn *c)
+{
+	uint8_t waste[4096];
+
+	shutdown(c->fd, SHUT_RD);
+	while (recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT) > 0)
+		continue;
+}
+
 static void take_shutdown(struct vsock_conn *c, uint32_t flags)
 {
 	c->guest_shut |= flags & VSOCK_SHUT_BOTH;
 	if (c->guest_shut & VSOCK_SHUT_RCV) {
-		shutdown(c->fd, SHUT_RD);
+		refuse_input(c);
 		end_input(c);
 	}
 	if (c->guest_shut == VSOCK_SHUT_BOTH)

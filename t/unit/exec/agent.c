@@ -242,9 +242,11 @@ static void way_write(struct way *w)
 
 	if (n < 0 && errno != EAGAIN) {
 		w->at = w->len = 0;
-		if (w == &way[WAY_IN])
+		if (w == &way[WAY_IN]) {
 			shutdown(w->from, SHUT_RD);     /* the command has closed it: the client hears */
-		else if (w == &way[WAY_ERR])
+			while (recv(w->from, w->buf, sizeof(w->buf), MSG_DONTWAIT) > 0)
+				continue;       /* ... also one that waits for room */
+		} else if (w == &way[WAY_ERR])
 			close(w->from);                 /* and the other way round */
 		way_end(w);
 	} else if (n > 0) {
