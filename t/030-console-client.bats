@@ -3,6 +3,7 @@
 # vm-console against a stand-in for vm-boot: everything that needs no real VM.
 
 bats_require_minimum_version 1.5.0
+load lib/pty
 
 setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
@@ -52,25 +53,8 @@ con() {
 # expect(1) with a shell in a terminal: see the commands in the prelude.
 on_pty() {
 	{
-		cat <<-'EOF'
-			set timeout 20
-			match_max 1000000
-			log_user 1
-			proc want {re} {
-				expect {
-					-re $re {}
-					timeout { puts "\nNEVER CAME: $re"; exit 1 }
-					eof { puts "\nEOF BEFORE: $re"; exit 1 }
-				}
-			}
-			proc gone {} {
-				expect { eof {} timeout { puts "\nNO END"; exit 1 } }
-			}
-			proc shell {cmd} { send "$cmd\r"; want {READY> $} }
-			spawn -noecho env PS1=READY>\  TERM=dumb dash
-			want {READY> $}
-			shell {stty -g >before}
-		EOF
+		pty_prelude
+		echo 'shell {stty -g >before}'
 		cat
 	} >script.exp
 	timeout 60 expect -f script.exp 3>&-

@@ -3,6 +3,7 @@
 # vm-exec against a stand-in for vm-boot and its agent: everything that needs no real VM.
 
 bats_require_minimum_version 1.5.0
+load lib/pty
 
 setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
@@ -74,36 +75,6 @@ ends() {
 	timeout 20 tail -s 0.05 --pid="$CLIENT" -f /dev/null || { kill -KILL "$CLIENT"; echo 'no end'; return 1; }
 	wait "$CLIENT" || status=$?
 	[ "$status" -eq "$1" ] || { echo "ended with $status: $(cat err)"; return 1; }
-}
-
-# expect(1) with a shell in a terminal: see the commands in the prelude.
-on_pty() {
-	{
-		cat <<-'EOF'
-			set timeout 20
-			match_max 1000000
-			proc want {re} {
-				expect {
-					-re $re {}
-					timeout { puts "\nNEVER CAME: $re"; exit 1 }
-					eof { puts "\nEOF BEFORE: $re"; exit 1 }
-				}
-			}
-			proc shell {cmd} { send "$cmd\r"; want {READY> $} }
-			spawn -noecho env PS1=READY>\  TERM=dumb dash
-			want {READY> $}
-			shell {stty -g >before}
-		EOF
-		cat
-		cat <<-'EOF'
-			shell {stty -g >after}
-			send "exit\r"
-			expect { eof {} timeout { puts "\nNO END"; exit 1 } }
-		EOF
-	} >script.exp
-	rm -f before after
-	timeout 60 expect -f script.exp 3>&-
-	[ -s before ] && diff before after
 }
 
 @test "help, version and usage errors" {
@@ -666,7 +637,7 @@ on_pty() {
 
 @test "interactive: typing, Ctrl-C, Ctrl-D, size" {
 	serve vm
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		shell {stty cols 71 rows 31}
 		shell {stty -g >before}
 		send "vm-exec -it -e PS1=guest\\> busybox sh; echo status=\$?\r"
@@ -695,7 +666,7 @@ on_pty() {
 
 @test "interactive: every key goes to the command" {
 	serve vm
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		send "vm-exec -it sh -c 'stty raw -echo; echo go; head -c 8 | od -An -tx1'; echo status=\$?\r"
 		want {\ngo}
 		send "\003\032\034\021\023\035\020\r"
@@ -705,7 +676,7 @@ on_pty() {
 }
 
 @test "interactive: behind a handle pipe the keyboard is /dev/tty" {
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		shell {stty cols 99 rows 33}
 		shell {stty -g >before}
 		send "exec_server | vm-exec -it sh -c 'stty size; read x; echo \"<\$x>\"; exit 3'; echo status=\$?\r"
@@ -718,7 +689,7 @@ on_pty() {
 
 @test "interactive: Ctrl-C without -t is passed on, and without -i the terminal is as it was" {
 	serve vm
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		send "vm-exec sh -c 'trap \"echo caught; exit 8\" INT; echo go; while :; do sleep 0.1; done'; echo status=\$?\r"
 		want {go\r\n}
 		send "\003"
@@ -739,7 +710,7 @@ on_pty() {
 @test "interactive: Ctrl-Z stops both, fg continues both" {
 	serve vm
 	mkfifo go
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		shell {set -m}
 		send "vm-exec sh -c 'echo go; read x <go; echo on'\r"
 		want {\ngo\r\n}
@@ -758,7 +729,7 @@ on_pty() {
 @test "interactive: killed, the terminal is as it was and the status tells" {
 	serve vm
 	for sig in INT TERM HUP QUIT; do
-		on_pty <<-EOF
+		pty_same <<-EOF
 			send "ulimit -c 0; vm-exec -it sh -c 'echo go; exec sleep 1000'\r"
 			want {go\r\n}
 			exec pkill -$sig -x vm-exec -P [exp_pid]
@@ -772,7 +743,7 @@ on_pty() {
 
 @test "interactive: stopped and continued, the terminal changes hands" {
 	serve vm
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		shell {set -m}
 		send "vm-exec -it -e PS1=guest\\> busybox sh; echo status=\$?\r"
 		want {guest>}
@@ -794,7 +765,7 @@ on_pty() {
 
 @test "interactive: the VM is killed, or the terminal closed" {
 	serve vm
-	on_pty <<-EOF
+	pty_same <<-EOF
 		send "vm-exec -it sh -c 'echo go; exec sleep 1000'; echo status=\\\$?\r"
 		want {go\r\n}
 		exec kill ${servers[0]}
@@ -815,7 +786,7 @@ on_pty() {
 
 @test "interactive: the escape" {
 	serve vm
-	on_pty <<-'EOF'
+	pty_same <<-'EOF'
 		send "vm-exec -it --escape ^] sh -c 'stty raw -echo; printf GO; exec cat -v'; echo status=\$?\r"
 		want {GO}
 		send "\035\035x"

@@ -4,6 +4,8 @@
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
+load lib/pty
+export PTY_TERM=vt100
 
 setup_file() {
 	vm_file || return 0
@@ -32,36 +34,6 @@ ex() {
 	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
 }
 
-# on_pty: expect(1), its script on stdin, with a shell in a terminal, whose settings are to be the same afterwards.
-on_pty() {
-	{
-		cat <<-'END'
-			set timeout 30
-			match_max 1000000
-			proc want {re} {
-				expect {
-					-re $re {}
-					timeout { puts "\nNEVER CAME: $re"; exit 1 }
-					eof { puts "\nEOF BEFORE: $re"; exit 1 }
-				}
-			}
-			proc shell {cmd} { send "$cmd\r"; want {READY> $} }
-			set stty_init {rows 31 columns 91}
-			spawn -noecho env PS1=READY>\  TERM=vt100 dash
-			want {READY> $}
-			shell {stty -g >before}
-		END
-		cat
-		cat <<-'END'
-			shell {stty -g >after}
-			send "exit\r"
-			expect { eof {} timeout { puts "\nNO END"; exit 1 } }
-		END
-	} >script.exp
-	rm -f before after
-	timeout -s KILL 90 expect -f script.exp 3>&-
-	[ -s before ] && diff before after
-}
 
 # -- who has one --
 
@@ -74,7 +46,7 @@ on_pty() {
 	[ "$(ex -t sh -c "$which" </dev/null)" = yyy ]
 	[ "$(ex -i -t sh -c "$which" </dev/null)" = yyy ]
 	[ "$(ex sh -c 'readlink /proc/self/fd/0')" = /dev/null ]
-	on_pty <<-END
+	pty_same 30 <<-END
 		shell {vm-exec sh -c '$which; echo; exec readlink /proc/self/fd/0' | cat >n}
 		shell {vm-exec -i sh -c '$which' >i}
 		send "vm-exec -t sh -c '$which; echo'\r"
@@ -94,7 +66,7 @@ on_pty() {
 }
 
 @test "its size: at the start, and when it changes" {
-	on_pty <<-'END'
+	pty_same 30 <<-'END'
 		send "vm-exec -t stty size\r"
 		want {\n31 91\r+\n}
 		want {READY> $}
@@ -117,7 +89,7 @@ on_pty() {
 # -- keys --
 
 @test "Ctrl-C interrupts, Ctrl-Z stops, Ctrl-D ends, Ctrl-\\ quits" {
-	on_pty <<-'END'
+	pty_same 30 <<-'END'
 		send "vm-exec -it sh; echo status=\$?\r"
 		want {# (\u001b\[6n)?$}
 		send "sh -c 'echo st''arted; exec sleep 98765'\r"
@@ -161,7 +133,7 @@ on_pty() {
 }
 
 @test "Ctrl-C and Ctrl-Z without a terminal there are the command's signals" {
-	on_pty <<-'END'
+	pty_same 30 <<-'END'
 		send "vm-exec sh -c 'trap \"echo got-int; exit 5\" INT; echo up; while :; do sleep 0.1; done'; echo status=\$?\r"
 		want {\nup\r\n}
 		send "\003"
@@ -235,7 +207,7 @@ keys() {
 
 @test "killed by INT, TERM, HUP, QUIT: the terminal is as it was, and the command gone" {
 	for sig in INT TERM HUP QUIT; do
-		on_pty <<-END
+		pty_same 30 <<-END
 			send "ulimit -c 0; vm-exec -it sh -c 'echo up; trap \"\" HUP; exec sleep 98765'\r"
 			want {\nup\r\n}
 			exec pkill -$sig -x vm-exec -P [exp_pid]
@@ -259,7 +231,7 @@ keys() {
 		agent) deed='vm-exec -d sh -c {kill -9 $(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)}' ;;
 		crash) deed='vm-exec -d sh -c {echo c >/proc/sysrq-trigger}' ;;
 		esac
-		on_pty <<-END
+		pty_same 30 <<-END
 			send "vm-exec -it sh -c 'echo up; exec sleep 98765'; echo status=\\\$?\r"
 			want {\nup\r\n}
 			catch {exec $deed}

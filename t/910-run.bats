@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
+load lib/pty
 
 setup_file() {
 	vm_file || return 0
@@ -34,20 +35,9 @@ vrun() {
 on_pty() {
 	command -v expect >/dev/null || skip 'no expect'
 	{
-		cat <<-'EOF'
-			set timeout 60
-			proc want {re} {
-				expect {
-					-re $re {}
-					timeout { puts "\nNEVER CAME: $re"; exit 1 }
-					eof { puts "\nEOF BEFORE: $re"; exit 1 }
-				}
-			}
-			spawn -noecho env PS1=READY>\  TERM=dumb dash
-			want {READY> $}
-		EOF
+		pty_prelude 60
 		cat
-		echo 'send "exit\r"; expect { eof {} timeout { exit 1 } }'
+		printf '%s\n' 'send "exit\r"' gone
 	} >script.exp
 	limit expect -f script.exp >log </dev/null || { cat log && false; }
 }
