@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "util.h"
@@ -91,10 +92,12 @@ void flow_drain(struct flow *f)
 	pump_finish(&f->errors, errors);
 }
 
-/** flow_end_wait() - wait for a terminal no more, but when it is the client that is slow. @f. */
+/** flow_end_wait() - wait no more, unless the client is slow or we have been: then there is something to read or send. @f. */
 void flow_end_wait(struct flow *f)
 {
-	if (!pump_blocked(&f->output))
+	struct pollfd more = { .fd = f->output.from, .events = POLLIN };
+
+	if (!pump_blocked(&f->output) && poll(&more, 1, 0) == 0)
 		pump_finish(&f->output, 0);
 }
 

@@ -236,6 +236,8 @@ static bool record(struct link *l, const struct wire_record *r)
 		return hello(l, r);
 	switch (r->type) {
 	case PROTO_LIFE_READY:
+		if (a->state == AGENT_READY)
+			return true;
 		a->state = AGENT_READY;
 		notify_say(a->vm->notify_fd, "READY=1");
 		ctl_tell_agent(a->vm->ctl);

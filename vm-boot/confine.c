@@ -98,7 +98,7 @@ int confine(struct vm *vm)
 
 	if (vm->cfg.no_sandbox) {
 		warn("--no-sandbox: the machine is not confined");
-		return 0;
+		return vm->vpath && fchdir(vpath_dir(vm->vpath)) < 0 ? -errno : 0;
 	}
 	err = sandbox_ids(&vm->in_user_namespace);
 	if (!err)

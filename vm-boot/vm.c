@@ -117,6 +117,7 @@ static void on_dialled(void *arg, uint32_t events)
 		return;
 	while (vsock_result(vm->vsock, &result))
 		ctl_tell_dialled(vm->ctl, &result);
+	vm_left(vm);
 }
 
 static void on_drained(void *arg, uint32_t events)
@@ -241,13 +242,13 @@ static void write_status(struct vm *vm)
 	cleanup_fd(&vm->cfg.status_fd);
 }
 
-/* What a guest that switched itself off, unasked, was to be and was. */
+/* What a guest that switched itself off was to be and was. One that is told to end does not tell of its main command. */
 static enum vm_cause judge_poweroff(struct vm *vm)
 {
-	if (vm->asked)
-		return CAUSE_STOPPED;
 	if (agent_exited(vm->agent, &vm->status))
 		return CAUSE_EXITED;
+	if (vm->asked)
+		return CAUSE_STOPPED;
 	return vm->cfg.command ? CAUSE_AGENT_LOST : CAUSE_POWEROFF;
 }
 
@@ -267,6 +268,7 @@ void vm_ended(struct vm *vm, enum vm_cause cause)
 	loop_timer_set(vm->loop, vm->grace_timer, 0);
 	loop_timer_set(vm->loop, vm->timeout_timer, 0);
 	vm->engine->halt(vm);
+	vsock_end(vm->vsock);
 	write_status(vm);
 	ctl_tell_ended(vm->ctl);
 	loop_timer_set(vm->loop, vm->drain_timer, DRAIN_MSEC);
@@ -282,7 +284,7 @@ void vm_ended(struct vm *vm, enum vm_cause cause)
  */
 void vm_left(struct vm *vm)
 {
-	if (vm->state == VM_ENDED && vm->drained && !ctl_busy(vm->ctl))
+	if (vm->state == VM_ENDED && vm->drained && !ctl_busy(vm->ctl) && !vsock_busy(vm->vsock))
 		loop_stop(vm->loop);
 }
 

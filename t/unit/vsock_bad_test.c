@@ -267,6 +267,33 @@ static void test_pause(void)
 	tear_down();
 }
 
+/* The guest has ended: what it sent last arrives, and then the end. */
+static void test_guest_ended(void)
+{
+	static uint8_t chunk[4096], buf[65536];
+	uint32_t host, sent;
+	size_t got = 0;
+	uint64_t one;
+	ssize_t n;
+	int fd;
+
+	set_up(true);
+	fd = dial(5, &host);
+	for (sent = 0; sent < 60 * sizeof(chunk); sent += sizeof(chunk))
+		send_data(5, host, chunk, sizeof(chunk));
+	virtio_ring_stop(vsock_dev(g.v), RX);
+	virtio_ring_stop(vsock_dev(g.v), TX);
+	vsock_end(g.v);
+	CHECK(vsock_busy(g.v), "a guest that ended leaves what its client has not taken");
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		got += (size_t)n;
+	CHECK(n == 0 && got == sent, "... all of it, and then the end");
+	CHECK(readable(vsock_event(g.v)) && read(vsock_event(g.v), &one, sizeof(one)) > 0 && !vsock_busy(g.v),
+	      "... and then nobody waits any more");
+	close(fd);
+	tear_down();
+}
+
 int main(void)
 {
 	test_many_dials();
@@ -275,5 +302,6 @@ int main(void)
 	test_small_buffers();
 	test_reset();
 	test_pause();
+	test_guest_ended();
 	return tap_done();
 }

@@ -248,6 +248,14 @@ static void test_sockets(void)
 	CHECK(reads(pair[1], ""), "... that the guest refuses is closed");
 	close(pair[1]);
 
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		abort();
+	vsock_dial_socket(g.v, 7, &pair[0]);
+	recv_op(VSOCK_OP_REQUEST, &p);
+	close(pair[1]);
+	send_op(7, p.src_port, VSOCK_OP_RESPONSE);
+	CHECK(recv_op(VSOCK_OP_RST, &p) && p.dst_port == 7, "a client that did not wait for it: the guest is told");
+
 	vsock_set_outward(g.v, outward, &guest_out);
 	send_op(1000, 50, VSOCK_OP_REQUEST);
 	CHECK(recv_op(VSOCK_OP_RST, &p), "a port that leads nowhere");

@@ -102,8 +102,10 @@ static size_t add_room(const struct virtq_chain *chain, struct iovec *iov, unsig
 static bool take_buffer(struct vsock *v, struct virtq_chain *chain, size_t need, unsigned int held)
 {
 	struct virtq *vq = virtio_vq(&v->dev, RX);
+	unsigned int i;
 
-	while (virtio_pop(&v->dev, RX, chain)) {
+	/* A driver that goes on giving such gets its turn again later. */
+	for (i = 0; i < vq->at.size && virtio_pop(&v->dev, RX, chain); i++) {
 		if (chain->in_len >= need)
 			return true;
 		if (held) {
@@ -231,18 +233,16 @@ static bool feed_one(struct vsock *v)
 void vsock_feed(struct vsock *v)
 {
 	struct virtq *vq = virtio_vq(&v->dev, RX);
-	unsigned int fed = 0;
+	unsigned int fed = 0, rounds;
 
 	if (!vq)
 		return;
 	virtq_want_kick(vq, false);
-	for (;;) {
+	for (rounds = 0; rounds < TURN_FEEDS; rounds++) {
 		while (fed < TURN_FEEDS && feed_one(v))
 			fed++;
-		if (fed == TURN_FEEDS) {
-			kick_self(v, RX);
+		if (fed == TURN_FEEDS)
 			break;
-		}
 		if (!v->resets && v->ready.next == &v->ready)
 			break;
 		virtq_want_kick(vq, true);
@@ -250,6 +250,8 @@ void vsock_feed(struct vsock *v)
 			break;
 		virtq_want_kick(vq, false);     /* one came between */
 	}
+	if (fed == TURN_FEEDS || rounds == TURN_FEEDS)
+		kick_self(v, RX);
 	if (fed)
 		virtio_call(&v->dev, RX);
 }
@@ -354,6 +356,17 @@ static void kicked(struct virtio_dev *dev, unsigned int ring)
 	}
 }
 
+/* What the guest sent before it stopped is its clients'. */
+static void stopping(struct virtio_dev *dev, unsigned int ring)
+{
+	struct vsock *v = of(dev);
+	struct virtq *vq = virtio_vq(dev, TX);
+	unsigned int i;
+
+	for (i = 0; ring == TX && i < vq->at.size && !virtq_empty(vq) && v->resets < VSOCK_RESETS; i++)
+		take_packets(v);
+}
+
 static void reset(struct virtio_dev *dev)
 {
 	vsock_host_down(of(dev), -ECONNRESET);
@@ -367,6 +380,7 @@ static const struct virtio_ops vsock_ops = {
 	.ring_size = { 256, 256, 16 },
 	.config_len = 8,
 	.config_read = config_read,
+	.stopping = stopping,
 	.kicked = kicked,
 	.reset = reset,
 };

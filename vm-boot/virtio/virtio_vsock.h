@@ -43,5 +43,7 @@ bool vsock_result(struct vsock *v, struct vsock_result *result);
 int vsock_dial_socket(struct vsock *v, uint32_t port, int *sock);
 void vsock_set_outward(struct vsock *v, vsock_outward_fn *fn, void *arg);
 int vsock_listen(struct vsock *v, uint32_t port, int *sock);
+void vsock_end(struct vsock *v);
+bool vsock_busy(struct vsock *v);
 
 #endif

@@ -105,6 +105,7 @@ void vsock_conn_free(struct vsock_conn *c)
 	cleanup_fd(&c->fd);
 	vsock_link_del(&c->all);
 	c->v->conns--;
+	vsock_host_freed(c->v);
 	free(c->buf);
 	free(c);
 }
@@ -335,7 +336,8 @@ static void on_client(void *arg, uint32_t events)
 		vsock_conn_free(c);
 		return;
 	}
-	tell_credit(c);
+	if (c->state == VSOCK_OPEN)
+		tell_credit(c);
 	settle(c);
 	vsock_feed(v);
 }
@@ -421,7 +423,8 @@ void vsock_conn_packet(struct vsock_conn *c, const struct vsock_pkt *p, struct i
 		take_shutdown(c, p->flags);
 		break;
 	case VSOCK_OP_RW:
-		take_data(c, p->len, iov, n);
+		if (!(c->owes & OWES_RST))      /* nothing behind a hole */
+			take_data(c, p->len, iov, n);
 		break;
 	case VSOCK_OP_CREDIT_UPDATE:
 		break;

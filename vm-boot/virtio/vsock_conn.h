@@ -90,6 +90,7 @@ struct vsock {
 	int event;                      /* eventfd: results wait */
 	struct vsock_link all, ready, dials, done;
 	unsigned int conns, dialling;
+	bool over;                      /* the guest has ended */
 	struct vsock_conn *bucket[VSOCK_BUCKETS];
 	uint32_t next_port;
 	struct vsock_reset reset[VSOCK_RESETS];
@@ -141,6 +142,7 @@ void vsock_conn_fed(struct vsock_conn *c);
 
 /* vsock_host.c */
 void vsock_host_forget(struct vsock_conn *c);
+void vsock_host_freed(struct vsock *v);
 bool vsock_host_request(struct vsock *v, const struct vsock_pkt *p);
 void vsock_host_answer(struct vsock_conn *c, int err);
 void vsock_host_init(struct vsock *v);

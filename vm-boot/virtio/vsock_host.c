@@ -12,6 +12,7 @@
  * refuses; one that is closed is gone.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -38,8 +39,9 @@ static void answer(struct vsock *v, uint64_t cookie, int err, const struct vsock
 	unsigned int i;
 
 	if (!done) {
-		/* The descriptors are closed by who calls; the client's wait ends with the VM. */
 		warn("vsock: out of memory: a dial is not answered");
+		for (i = 0; !err && i < d->count; i++)
+			close(d->fd[i]);
 		return;
 	}
 	done->result = (struct vsock_result){ .cookie = cookie, .err = err, .count = err ? 0 : d->count };
@@ -140,7 +142,7 @@ void vsock_host_answer(struct vsock_conn *c, int err)
 		else
 			vsock_conn_free(c);
 	} else if (err) {
-		if (err == -EPROTO)
+		if (err != -ECONNREFUSED)       /* that was the guest's own reset */
 			vsock_reset(v, c->host_port, c->guest_port, VSOCK_TYPE_STREAM);
 		vsock_conn_free(c);
 		finish(v, d, err);
@@ -359,12 +361,17 @@ static void do_listen(void *arg)
 {
 	struct listen_call *call = arg;
 	struct vsock *v = call->v;
-	struct vsock_listener *l = NULL;
+	struct vsock_listener *l;
 	unsigned int i;
 
 	call->err = -EADDRINUSE;
+	l = listener_at(v, call->port);
+	/* One that is closed may not have been heard yet. */
+	if (l && poll(&(struct pollfd){ .fd = l->sock }, 1, 0) == 1)
+		on_listener(l, EPOLLHUP);
 	if (listener_at(v, call->port))
 		return;
+	l = NULL;
 	for (i = 0; i < VSOCK_LISTENERS_MAX && !l; i++)
 		if (v->listener[i].sock < 0)
 			l = &v->listener[i];
@@ -510,6 +517,50 @@ void vsock_host_down(struct vsock *v, int err)
 		if (c->state != VSOCK_FLUSHING)
 			vsock_conn_part(c);
 	}
+}
+
+/** vsock_host_freed() - a connection is gone: perhaps the last one that somebody waits for. @v. */
+void vsock_host_freed(struct vsock *v)
+{
+	uint64_t one = 1;
+
+	if (v->over && !v->conns && write(v->event, &one, sizeof(one)) < 0)
+		debug("vsock: event: %s", errstr(errno));
+}
+
+static void do_end(void *arg)
+{
+	struct vsock *v = arg;
+
+	v->over = true;
+	vsock_host_down(v, -ESHUTDOWN);
+}
+
+/**
+ * vsock_end() - the guest has ended: its clients get what is left, and their end
+ * @v: rings stopped; from any thread but its worker
+ *
+ * vsock_event() tells when all of them have; see vsock_busy().
+ */
+void vsock_end(struct vsock *v)
+{
+	worker_call(v->dev.worker, do_end, v);
+}
+
+static void do_busy(void *arg)
+{
+	struct result_call *call = arg;
+
+	call->found = call->v->conns;
+}
+
+/** vsock_busy() - whether a client has not taken all yet. @v: after vsock_end(). Return: so. */
+bool vsock_busy(struct vsock *v)
+{
+	struct result_call call = { .v = v };
+
+	worker_call(v->dev.worker, do_busy, &call);
+	return call.found;
 }
 
 /** vsock_host_free() - give everything back. @v: its worker's thread is stopped. */
