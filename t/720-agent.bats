@@ -379,10 +379,11 @@ job_status() {
 
 @test "stop asks the agent: the main command gets TERM and may finish" {
 	fore graceful -m 192M -- sh -c 'trap "echo good-$((6*7))-bye; exit 3" TERM; echo trap-$((6*7)); while :; do sleep 0.1; done'
-	con --wait-for trap-42 >/dev/null
-	ctl ready agent
-	limit vm-console --wait-for good-42-bye >seen &
+	: >seen
+	limit vm-console --wait-for trap-42 --wait-for good-42-bye >seen &
 	watcher=$!
+	ctl ready agent
+	until grep -q trap-42 seen; do kill -0 $watcher; done
 	[ "$(ctl stop)" = $'stopped\n0' ]
 	wait $watcher
 	ends stopped 0

@@ -298,8 +298,8 @@ void vm_stop(struct vm *vm, uint64_t grace_msec)
 	if (vm->state == VM_ENDED || vm->state == VM_STOPPING)
 		return;
 	vm->asked = true;
-	/* Nothing has started that could be stopped in order, or lose anything. */
-	if (!vm_booted(vm)) {
+	/* Nothing has started that could be stopped in order, or lose anything. The agent may be there before the console. */
+	if (!vm_booted(vm) && agent_state(vm->agent) == AGENT_ABSENT) {
 		vm_ended(vm, CAUSE_STOPPED);
 		return;
 	}
