@@ -87,7 +87,7 @@ gone() {
 }
 
 @test "the status is the command's" {
-	[ "$(cat status)" -eq 42 ]
+	[ "$(cat status)" -eq 42 ] || { cat status stderr && false; }
 }
 
 @test "arguments arrive as they are" {

@@ -365,7 +365,10 @@ ends() {
 
 @test "stopped and continued, both" {
 	serve vm
+	# A process group of its own with a parent in this session, or nobody may stop it.
+	set -m
 	fore sh -c 'echo $$; while :; do sleep 0.1; done'
+	set +m
 	exec 7<out
 	read -r there <&7
 	kill -TSTP "$CLIENT"

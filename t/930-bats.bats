@@ -23,7 +23,7 @@ teardown() {
 suite() {
 	{ printf 'bats_require_minimum_version 1.5.0\nload %q\n' "$ROOT/lib/common/bats/vm" && sed s/^@TEST/@test/; } >suite.bats
 	limit env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="$PWD" VM_TEST="$VM_TEST" VM_ENGINE="$VM_ENGINE" VM_RUNTIME_DIR="$VM_RUNTIME_DIR" \
-		VM_IMAGE_DIR="${VM_IMAGE_DIR-$IMAGE/..}" bats --tap suite.bats >tap </dev/null
+		VM_IMAGE_DIR="${VM_IMAGE_DIR-${IMAGE%/.store/*}}" bats --tap suite.bats >tap </dev/null
 }
 
 @test "a VM for all tests of a file, and one for a test alone" {
