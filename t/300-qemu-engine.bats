@@ -246,7 +246,8 @@ tell() {
 	grep -qx $'NoNewPrivs:\t1' "/proc/$QEMU/status"
 	readlink "/proc/$QEMU"/fd/* >held
 	[ "$(grep -c "$VM_RUNTIME_DIR" held)" -eq 0 ]
-	[ "$(grep -c '^socket:' held)" -eq 2 ]
+	# monitor, console, vsock
+	[ "$(grep -c '^socket:' held)" -eq 3 ]
 	[ "$(grep -c '^pipe:' held)" -eq 1 ]
 	vm-ctl kill
 	ends killed 125

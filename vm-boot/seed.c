@@ -103,7 +103,8 @@ int seed_plant(struct vm_config *c)
 
 	if (getrandom(c->token, sizeof(c->token), 0) != sizeof(c->token))
 		return -EIO;
-	if (c->initrd < 0)
+	/* What is larger than any memory below the hole is refused later, with the reason; it is not copied for that. */
+	if (c->initrd < 0 || c->initrd_size >= MIN(c->memory, 3 * GIB))
 		return 0;
 	fd = memfd_create("initrd", MFD_CLOEXEC);
 	if (fd < 0)
