@@ -117,6 +117,16 @@ alive() {
 	refused 'greedy: needs 272 MiB of memory to start, has 128: give more with -m' -k greedy -m 128M
 }
 
+@test "a command that is too long" {
+	no_engine
+	for bytes in 99800 110000; do
+		words=()
+		for _ in {1..21}; do words+=("$(printf "%0${bytes}d" 0)"); done
+		ulimit -S -s 65536
+		refused 'COMMAND: with its environment it is too long: 2093056 bytes at most' -- "${words[@]}"
+	done
+}
+
 @test "memory and processors out of range" {
 	no_engine
 	for m in 0 63M 1025G 99999999999999999999 -1; do refused '-m: *is not *' -m $m; done
@@ -153,6 +163,7 @@ alive() {
 	done
 	refused '--ready-fd: descriptor 77 is not open*' --ready-fd 77
 	for time in x 0 -1 '' 1e3; do refused "--timeout: '$time' is not a time in seconds*" --timeout "$time"; done
+	for time in x 0 0.9 ''; do refused "--watchdog: '$time' is not a time of at least 1 second*" --watchdog "$time"; done
 	for name in '' . .. .hidden -x a/b 'a b' "$(printf '%065d' 1)" $'a\nb' ä; do
 		# A name that breaks lines does so in the message, too: that one is not held to one line.
 		run -125 --separate-stderr boot -n "$name"

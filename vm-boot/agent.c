@@ -37,6 +37,7 @@
 #include "util.h"
 #include "virtio_vsock.h"
 #include "vm.h"
+#include "watchdog.h"
 #include "wire.h"
 
 enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, ROOT_PORTS = 1024 };
@@ -231,6 +232,7 @@ static bool exited(struct agent *a, const struct wire_record *r)
 static bool record(struct link *l, const struct wire_record *r)
 {
 	struct agent *a = l->a;
+	uint64_t cookie;
 
 	if (l->state == LINK_GREETING)
 		return hello(l, r);
@@ -248,6 +250,9 @@ static bool record(struct link *l, const struct wire_record *r)
 		say(l, PROTO_LIFE_ACKNOWLEDGED);
 		return true;
 	case PROTO_LIFE_PONG:
+		if (!wire_get_u64(r, PROTO_K_COOKIE, &cookie))
+			return false;
+		watchdog_answered(a->vm->watchdog, cookie);
 		return true;
 	default:
 		return false;
@@ -345,6 +350,19 @@ bool agent_stop(struct agent *a)
 		return false;
 	say(l, PROTO_LIFE_STOP);
 	return l->state == LINK_UP;
+}
+
+/** agent_ping() - ask for a sign of life, if there is a link. @a: any state. @cookie: for watchdog_answered(). */
+void agent_ping(struct agent *a, uint64_t cookie)
+{
+	struct link *l = up(a);
+	struct wire_out w;
+
+	if (!l)
+		return;
+	wire_begin(&w, PROTO_LIFE_PING);
+	wire_put_u64(&w, PROTO_K_COOKIE, cookie);
+	send_record(l, &w);
 }
 
 /**

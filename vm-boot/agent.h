@@ -23,6 +23,7 @@ enum agent_state agent_state(const struct agent *a);
 const char *agent_state_name(enum agent_state s);
 bool agent_exited(const struct agent *a, int *status);
 bool agent_stop(struct agent *a);
+void agent_ping(struct agent *a, uint64_t cookie);
 void agent_size(struct agent *a, uint16_t cols, uint16_t rows);
 
 #endif

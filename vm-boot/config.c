@@ -25,6 +25,7 @@
 enum {
 	O_IMAGE = OPT_LONG, O_ENGINE, O_LOG_CONSOLE, O_READY_FD, O_STATUS_FD, O_CTL_FD, O_LINGER,
 	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE, O_VSOCK_PATH,
+	O_WATCHDOG,
 };
 
 static const struct opt table[] = {
@@ -43,6 +44,7 @@ static const struct opt table[] = {
 	{ O_VSOCK_PATH, "vsock-path", "PATH", "serve vsock at sockets PATH and PATH_PORT, as Firecracker does" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
+	{ O_WATCHDOG, "watchdog", "SEC", "end the VM when its agent has been silent for so long" },
 	{ 't', "tty", NULL, "give COMMAND the console as its terminal" },
 	{ 'e', "env", "NAME[=VALUE]", "environment of COMMAND; without a value: ours" },
 	{ 'w', "workdir", "DIR", "directory of COMMAND" },
@@ -255,6 +257,10 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 	case O_TIMEOUT:
 		if (parse_msec(arg, &c->timeout_msec) || !c->timeout_msec)
 			opts_usage(&opts, "--timeout: '%s' is not a time in seconds", arg);
+		break;
+	case O_WATCHDOG:
+		if (parse_msec(arg, &c->watchdog_msec) || c->watchdog_msec < 1000)
+			opts_usage(&opts, "--watchdog: '%s' is not a time of at least 1 second", arg);
 		break;
 	case 't':
 		c->tty = true;

@@ -30,6 +30,7 @@ struct vm_config {
 	bool qemu_kvm;                  /* the qemu engine may use KVM */
 	bool probe;                     /* only say what this host can do */
 	uint64_t timeout_msec;          /* 0: none */
+	uint64_t watchdog_msec;         /* how long the agent may be silent, 0: for ever */
 	bool private;                   /* no name and no path: known by a descriptor alone */
 	const char *vsock_path;         /* or NULL */
 	char **with;                    /* program to become, NULL: none */

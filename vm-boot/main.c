@@ -341,7 +341,7 @@ int main(int argc, char *argv[])
 	if (!e && vm->cfg.vsock_path && !(vm->vpath = vpath_open(vm, vm->cfg.vsock_path, err, sizeof(err))))
 		e = -EIO;
 	if (!e)
-		e = seed_plant(&vm->cfg);
+		e = seed_plant(&vm->cfg, err, sizeof(err));
 	if (!e)
 		e = choose_engine(vm, err, sizeof(err));
 	if (!e && !(vm->ctl = ctl_new(vm)))

@@ -16,9 +16,13 @@
 #include <sys/sendfile.h>
 
 #include "config.h"
+#include "log.h"
 #include "proto.h"
 #include "util.h"
 #include "wire.h"
+
+/* Of a record, so that the agent's own few fields fit beside it (vm-agent's config.c). */
+enum { CONFIG_MAX = WIRE_LARGE - 4096 };
 
 static int write_all(int fd, const void *data, size_t len)
 {
@@ -86,15 +90,10 @@ static int record(const struct vm_config *c, struct wire_out *w)
 	if (c->command)
 		wire_put_u32(w, PROTO_K_STREAMS, c->tty ? 1 << PROTO_TTY : 1 << PROTO_STDIN | 1 << PROTO_STDOUT |
 			     1 << PROTO_STDERR);
-	return wire_end(w);
+	return wire_end(w) || w->len > CONFIG_MAX ? -E2BIG : 0;
 }
 
-/**
- * seed_plant() - add the config to the initrd
- * @c: its token is made; its initrd, if there is one, becomes a copy in memory with the config behind it
- * Return: 0 or -errno.
- */
-int seed_plant(struct vm_config *c)
+static int plant(struct vm_config *c)
 {
 	static const uint8_t zeros[4];
 	autoclose int fd = -1;
@@ -125,4 +124,21 @@ int seed_plant(struct vm_config *c)
 	}
 	wire_drop(&w);
 	return err;
+}
+
+/**
+ * seed_plant() - add the config to the initrd
+ * @c: its token is made; its initrd, if there is one, becomes a copy in memory with the config behind it
+ * @err, @errsize: what is wrong
+ * Return: 0 or -errno.
+ */
+int seed_plant(struct vm_config *c, char *err, size_t errsize)
+{
+	int e = plant(c);
+
+	if (e == -E2BIG)
+		snprintf(err, errsize, "COMMAND: with its environment it is too long: %d bytes at most", CONFIG_MAX);
+	else if (e)
+		snprintf(err, errsize, "initrd: cannot be copied: %s", errstr(e));
+	return e;
 }

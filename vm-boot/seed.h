@@ -3,8 +3,10 @@
 #ifndef SEED_H
 #define SEED_H
 
+#include <stddef.h>
+
 struct vm_config;
 
-int seed_plant(struct vm_config *c);
+int seed_plant(struct vm_config *c, char *err, size_t errsize);
 
 #endif

@@ -34,6 +34,7 @@
 #include "util.h"
 #include "virtio_vsock.h"
 #include "vpath.h"
+#include "watchdog.h"
 #include "worker.h"
 
 /* How long readers may take for the last bytes. */
@@ -186,6 +187,8 @@ int vm_init(struct vm *vm)
 		return -errno;
 	vm->agent = agent_new(vm);
 	if (!vm->agent)
+		return -ENOMEM;
+	if (vm->cfg.watchdog_msec && !(vm->watchdog = watchdog_new(vm)))
 		return -ENOMEM;
 	vm->hub = hub_new(vm->devices);
 	if (!vm->hub)
@@ -364,6 +367,7 @@ void vm_free(struct vm *vm)
 	vm->ctl = NULL;
 	if (vm->engine)
 		vm->engine->free(vm);
+	watchdog_free(vm->watchdog);
 	agent_free(vm->agent);
 	vpath_free(vm->vpath);
 	vsock_free(vm->vsock);

@@ -18,6 +18,7 @@ struct hub;
 struct loop;
 struct vpath;
 struct vsock;
+struct watchdog;
 struct worker;
 struct ctl;
 
@@ -27,7 +28,7 @@ enum vm_cause {
 	CAUSE_NONE,
 	CAUSE_POWEROFF,         /* the guest switched itself off */
 	CAUSE_EXITED,           /* its main command ended */
-	CAUSE_AGENT_LOST,       /* it should have told how its main command ended, and did not */
+	CAUSE_AGENT_LOST,       /* it did not tell how its main command ended, or fell silent (--watchdog) */
 	CAUSE_STOPPED,          /* somebody asked: stop, TERM, the reader left */
 	CAUSE_REBOOT,           /* the guest's init announced it */
 	CAUSE_RESET,            /* it did not */
@@ -54,6 +55,7 @@ struct vm {
 	struct worker *streams; /* serves vsock */
 	struct vsock *vsock;
 	struct agent *agent;
+	struct watchdog *watchdog;      /* or NULL */
 	struct vpath *vpath;    /* or NULL */
 	struct hub *hub;
 	struct gmem mem;

@@ -8,6 +8,7 @@
  *	guest_vsock echo PORT			listen: prints `listening`, answers one connection with what it says
  *	guest_vsock life TOKEN			dial the host's life-cycle port from a port below 1024 with this token (32
  *						hex digits): prints `welcome` or `refused`, and in the first case waits
+ *	guest_vsock exec CID COMMAND...		ask the agent there to run COMMAND: prints `refused` or `answered`
  *
  * What fails is printed as the errno's name, with status 1.
  */
@@ -116,6 +117,28 @@ static int life(const char *hex)
 	return !copy(fd, STDOUT_FILENO);
 }
 
+static int ask_exec(unsigned int cid, char *argv[])
+{
+	unsigned char hello[PROTO_HELLO] = { 'p', 'v', 'm', PROTO_VERSION, PROTO_CONTROL }, answer[256];
+	int fd = dial(cid, PROTO_EXEC_PORT, 0);
+	struct wire_out w;
+
+	if (fd < 0)
+		return 1;
+	wire_begin(&w, PROTO_EXEC);
+	for (; *argv; argv++)
+		wire_put_text(&w, PROTO_K_ARG, *argv);
+	/* What has refused us already may break the pipe: then there is no answer either. */
+	if (wire_end(&w) || (send(fd, hello, sizeof(hello), MSG_NOSIGNAL) == (ssize_t)sizeof(hello) &&
+			     send(fd, w.data, w.len, MSG_NOSIGNAL) < 0 && errno == ENOMEM))
+		return failed("send");
+	if (read(fd, answer, sizeof(answer)) <= 0) {
+		say("refused");
+		return 1;
+	}
+	return say("answered");
+}
+
 int main(int argc, char *argv[])
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -142,6 +165,8 @@ int main(int argc, char *argv[])
 		return do_bind(number(argv[2]), 1);
 	if (argc == 3 && !strcmp(verb, "life") && strlen(argv[2]) == 32)
 		return life(argv[2]);
+	if (argc > 3 && !strcmp(verb, "exec"))
+		return ask_exec(number(argv[2]), argv + 3);
 	fputs("usage: see the head of guest_vsock.c\n", stderr);
 	return 2;
 }
