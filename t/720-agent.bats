@@ -360,6 +360,25 @@ job_status() {
 	grep -qx 'vm-boot: the agent in the guest has been silent for 4000 ms: ended' dog.err
 }
 
+@test "the guest's driver goes away and comes back: what ran is over, the agent returns" {
+	with_agent rebound -m 192M
+	mkfifo up
+	ex sh -c 'echo up; exec sleep 98765' >up 2>err &
+	job=$!
+	{
+		read -r _
+		con --wait-for '# ' --send 'cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport; d=$(ls | grep virtio); echo $d >unbind; echo $d >bind; echo bound-$((6*7))\n' \
+			--wait-for bound-42 >/dev/null
+		cat
+	} <up
+	job_ends 125 $job
+	[ "$(cat err)" = 'vm-exec: agent: lost: it hung up before the command ended' ]
+	ctl ready agent
+	until ex true; do [ $SECONDS -lt 300 ]; done
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+}
+
 # -- the main command --
 
 @test "the main command's end is the VM's, with its status" {

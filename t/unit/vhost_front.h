@@ -34,7 +34,7 @@ enum { WRITE = 2 };               /* a descriptor's flag */
 
 /* -- a model: marks each request's first writable byte -- */
 
-static unsigned int requests;
+static unsigned int requests, resets;
 static uint8_t config[8] = { 3 };
 
 static inline void kicked(struct virtio_dev *dev, unsigned int ring)
@@ -67,10 +67,16 @@ static inline void config_write(struct virtio_dev *dev, size_t off, const void *
 	memcpy(config + off, buf, len);
 }
 
+static inline void was_reset(struct virtio_dev *dev)
+{
+	(void)dev;
+	resets++;
+}
+
 static const struct virtio_ops ops = {
 	.name = "marker", .id = 42, .rings = 2, .ring_size = { 64, 64 }, .features = 1 << 5,
 	.config_len = sizeof(config), .config_read = config_read, .config_write = config_write,
-	.kicked = kicked,
+	.kicked = kicked, .reset = was_reset,
 };
 
 static inline unsigned int served(void)

@@ -180,6 +180,45 @@ static void test_without_protocol(void)
 	teardown();
 }
 
+static void stop_and_start(uint16_t first, uint16_t second)
+{
+	const uint16_t base[] = { first, second };
+	uint8_t old[8];
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		tell_state(VHOST_SET_VRING_ENABLE, i, 0);
+		tell_state(VHOST_GET_VRING_BASE, i, 0);
+		hear(VHOST_GET_VRING_BASE, old, 8);
+	}
+	for (i = 0; i < 2; i++) {
+		tell_state(VHOST_SET_VRING_BASE, i, base[i]);
+		tell_u64(VHOST_SET_VRING_KICK, i, kick);
+	}
+	for (i = 0; i < 2; i++)
+		tell_state(VHOST_SET_VRING_ENABLE, i, 1);
+	settled();
+}
+
+/* QEMU does not say that the driver has reset the device: where its rings begin does. */
+static void test_reset(void)
+{
+	run(0);
+	tell_ring(1, 0);
+	offer(0);
+	do_kick();
+	CHECK(called(20000) && served() >= 1, "a ring has moved");
+	resets = 0;
+	stop_and_start(1, 0);
+	CHECK(resets == 0, "a pause is no reset");
+	put_le16(ram + AVAIL + 2, 0);
+	stop_and_start(0, 0);
+	CHECK(resets == 1, "rings that begin anew are one");
+	stop_and_start(0, 0);
+	CHECK(resets == 1, "and not again where nothing has moved since");
+	teardown();
+}
+
 /* The driver's faults: its ring is dead, the connection is not. */
 static void test_bad_driver(void)
 {
@@ -250,6 +289,7 @@ int main(void)
 	test_stop_and_go_on();
 	test_event_idx();
 	test_without_protocol();
+	test_reset();
 	test_bad_driver();
 	test_end();
 	return tap_done();

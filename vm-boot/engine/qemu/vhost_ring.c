@@ -9,7 +9,7 @@
  *
  * and dev->ring[i].running says which. After GET_VRING_BASE it needs a new kick to run again. Size,
  * addresses and base stay as they are while it runs; a new kick or memory table stops it for the
- * moment of the change.
+ * moment of the change. When all rings start at 0 again, the driver has reset the device meanwhile.
  *
  * What the driver alone did wrong ends that ring (it misplaced it) or all of them (it broke another rule,
  * and virtio_pop() or the model said so): nothing is taken from them until the driver has reset the
@@ -74,7 +74,7 @@ static void on_broken(void *front, const char *why)
 static void stop(struct vhost_rings *v, unsigned int i)
 {
 	if (v->dev->ring[i].running)
-		v->ring[i].base = virtio_ring_stop(v->dev, i);
+		v->ring[i].base = v->ring[i].left_at = virtio_ring_stop(v->dev, i);
 }
 
 static void stop_all(struct vhost_rings *v)
@@ -113,6 +113,33 @@ static int start(struct vhost_rings *v, unsigned int i, struct vhost_msg *m)
 	return 0;
 }
 
+/* Whether all rings are to begin anew, and not all of them had stopped there by chance. */
+static bool begins_anew(const struct vhost_rings *v)
+{
+	bool moved = false;
+	unsigned int i;
+
+	for (i = 0; i < v->dev->ops->rings; i++) {
+		if (v->ring[i].base)
+			return false;
+		moved |= v->ring[i].left_at != 0;
+	}
+	return moved;
+}
+
+/* The model hears of a driver's reset, of which QEMU tells by nothing else. */
+static void hear_reset(struct vhost_rings *v)
+{
+	unsigned int i;
+
+	if (vhost_rings_run(v) || !begins_anew(v))
+		return;
+	for (i = 0; i < v->dev->ops->rings; i++)
+		v->ring[i].left_at = 0;
+	if (v->dev->ops->reset)
+		v->dev->ops->reset(v->dev);
+}
+
 /* Have a ring run if it may, and stop if it may not. */
 static int update(struct vhost_rings *v, unsigned int i, struct vhost_msg *m)
 {
@@ -121,9 +148,10 @@ static int update(struct vhost_rings *v, unsigned int i, struct vhost_msg *m)
 
 	if (!wanted)
 		stop(v, i);
-	else if (!v->dev->ring[i].running)
-		return start(v, i, m);
-	return 0;
+	if (!wanted || v->dev->ring[i].running)
+		return 0;
+	hear_reset(v);
+	return start(v, i, m);
 }
 
 /**

@@ -15,6 +15,7 @@ struct vhost_ring {
 	unsigned int has;               /* what of it is known */
 	bool enabled;
 	uint16_t num, base;             /* base: where it goes on when it starts */
+	uint16_t left_at;               /* base when it was stopped last */
 	uint64_t desc, avail, used;     /* QEMU's own addresses */
 	int kick, call, err;            /* eventfds, -1: none */
 };
