@@ -288,7 +288,7 @@ in_dev() {
 	before=$(ls "/proc/$pid/fd")
 	while read -r want step; do
 		# shellcheck disable=SC2086 # steps
-		run -0 ctl_send "$handle" $step recv send:status recv
+		LIMIT=30 run -0 limit ctl_send "$handle" $step recv send:status recv
 		echo "$step: ${lines[0]}"
 		# shellcheck disable=SC2053
 		[[ ${lines[0]} == error\|$want\|* && ${lines[0]} != *+* ]]
@@ -303,7 +303,7 @@ in_dev() {
 		ENOSYS fill:4096
 		ENOSYS words:64
 		EINVAL send:status\0x
-		EINVAL send:ready\0agent
+		EINVAL send:ready\0nonsense
 		EINVAL send:ready\0boot\0boot
 		EINVAL send:console\0nonsense
 		EINVAL send:console\0ro\0ro\0ro\0ro
