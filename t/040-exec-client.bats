@@ -720,7 +720,7 @@ ends() {
 		send "\032"
 		want {READY> $}
 		send "fg; echo status=\$?\r"
-		want {vm-exec}
+		exec sh -c {until grep -qx signal=CONT log; do :; done}
 		send "\003"
 		want {READY> $}
 	EOF
@@ -791,13 +791,13 @@ ends() {
 	serve vm
 	pty_same <<-'EOF'
 		send "vm-exec -it --escape ^] sh -c 'stty raw -echo; printf GO; exec cat -v'; echo status=\$?\r"
-		want {GO}
+		want {\nGO}
 		send "\035\035x"
 		want {\^\]x}
 		send "\035"
 		want {status=129\r\nREADY> $}
 		send "vm-exec -it --escape q sh -c 'stty raw -echo; printf GO; exec sleep 1000'; echo status=\$?\r"
-		want {GO}
+		want {\nGO}
 		for {set i 0} {$i < 400} {incr i} { send [string repeat x 1000] }
 		send "q."
 		want {status=129\r\nREADY> $}

@@ -55,9 +55,10 @@ run_is() {
 }
 
 @test "2,000 single-byte inputs all arrive" {
-	local bytes=() byte i
-	con --send 'stty raw -echo; echo go-$((40 + 2)); head -c 2000 | sha256sum; stty sane\n' --wait-for 'go-42' >/dev/null
-	for ((i = 0; i < 2000; i++)); do printf -v bytes[i] '\\x%02x' $((i % 251 + 1)); done
+	local bytes=() byte i count
+	count=$(share 2000 400)
+	con --send "stty raw -echo; echo go-\$((40 + 2)); head -c $count | sha256sum; stty sane\n" --wait-for 'go-42' >/dev/null
+	for ((i = 0; i < count; i++)); do printf -v bytes[i] '\\x%02x' $((i % 251 + 1)); done
 	# shellcheck disable=SC2059 # the notation is the format
 	printf "$(printf %s "${bytes[@]}")" >bytes
 	mkfifo keys
@@ -202,8 +203,9 @@ how_long() {
 }
 
 @test "--run: a megabyte, exactly" {
-	run_is 0 'seq 200000 | head -c 1048576'
-	seq 200000 | head -c 1048576 | cmp - out
+	size=$(share 1048576 262144)
+	run_is 0 "seq 200000 | head -c $size"
+	seq 200000 | head -c "$size" | cmp - out
 }
 
 @test "--run: many in a row" {
@@ -221,21 +223,22 @@ how_long() {
 
 @test "--run: four VMs at once" {
 	memory_for 1024
-	for i in 1 2 3 4; do
+	mapfile -t four < <(few 2 1 2 3 4)
+	for i in "${four[@]}"; do
 		start "many$i" -m 192M &
 		jobs[i]=$!
 	done
-	for i in 1 2 3 4; do wait "${jobs[i]}"; done
-	for i in 1 2 3 4; do
+	for i in "${four[@]}"; do wait "${jobs[i]}"; done
+	for i in "${four[@]}"; do
 		limit vm-console -V "many$i" --run "seq 2000; echo vm $i; exit $i" >"out$i" 2>"err$i" &
 		jobs[i]=$!
 	done
-	for i in 1 2 3 4; do
+	for i in "${four[@]}"; do
 		status=0
 		wait "${jobs[i]}" || status=$?
 		[ "$status" -eq "$i" ] || { cat "err$i" && false; }
 		{ seq 2000 && echo "vm $i"; } | cmp - "out$i"
 	done
-	for i in 1 2 3 4; do ctl -V "many$i" kill >/dev/null; done
-	for i in 1 2 3 4; do ctl -V "many$i" wait >/dev/null; done
+	for i in "${four[@]}"; do ctl -V "many$i" kill >/dev/null; done
+	for i in "${four[@]}"; do ctl -V "many$i" wait >/dev/null; done
 }

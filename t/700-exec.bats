@@ -112,7 +112,7 @@ sum() {
 }
 
 @test "any number of bytes, both ways, with checksums" {
-	for size in 0 1 2 100 5000 200000 $((16 << 20)); do
+	for size in 0 1 2 100 5000 200000 $(($(share 16 4) << 20)); do
 		head -c "$size" /dev/urandom >data
 		[ "$(ex -i sha256sum <data | cut -c 1-64)" = "$(sum <data)" ]
 		ex -i cat <data | cmp - data
@@ -191,7 +191,8 @@ sum() {
 }
 
 @test "the last byte before the exit is never lost: pipe" {
-	for ((i = 0; i < 50 * REPEAT; i++)); do
+	runs=$(share $((50 * REPEAT)) 20)
+	for ((i = 0; i < runs; i++)); do
 		n=$((1 + i * 977 % 70000))
 		[ "$(ex sh -c 'head -c "$1" /dev/zero; printf "last-%d." "$1"; printf "err-%d." "$1" >&2' sh $n 2>err |
 			tr -d '\0')" = "last-$n." ]
@@ -200,7 +201,8 @@ sum() {
 }
 
 @test "the last byte before the exit is never lost: pty" {
-	for ((i = 0; i < 50 * REPEAT; i++)); do
+	runs=$(share $((50 * REPEAT)) 20)
+	for ((i = 0; i < runs; i++)); do
 		n=$((1 + i * 97 % 5000))
 		[ "$(ex -t sh -c 'head -c "$1" /dev/zero; printf "last-%d." "$1"' sh $n | tr -d '\0')" = "last-$n." ]
 	done
@@ -332,7 +334,7 @@ sum() {
 
 @test "the client is killed: the command is gone" {
 	for how in '' -i -t -it; do
-		for sig in KILL TERM; do
+		for sig in $(few 1 KILL TERM); do
 			leash "killed$how.$sig"
 			# shellcheck disable=SC2086 # none or one
 			run_client $how sh -c 'exec 9>"$1"; trap "" HUP TERM; echo up; while :; do sleep 0.1; done' sh "$LEASH"
@@ -425,14 +427,14 @@ footprint() {
 }
 
 @test "many in a row: neither the agent nor vm-boot grows" {
-	count=200
+	count=$(share 200 80)
 	[ "$REPEAT" -eq 1 ] || count=10000
 	cat >many <<-'END'
 		for ((i = 0; i < $1; i++)); do
 			vm-exec sh -c "exit $((i % 256))" || [ $? -eq $((i % 256)) ] || exit
 		done
 	END
-	limit bash many 50
+	limit bash many 20
 	footprint >before
 	LIMIT=3000 limit bash many $count
 	# The last client's descriptors may be closed a moment after its end.

@@ -390,15 +390,12 @@ job_status() {
 		[ "$status" -eq "$want" ]
 		[ "$(cat status)" = "{\"cause\":\"$cause\",\"status\":$want}" ]
 	}
-	for tty in '' -t; do
+	# shellcheck disable=SC2016 # the guest's
+	while IFS='|' read -r tty want command; do
 		# shellcheck disable=SC2086 # none or one
-		{
-			main 0 exited --linger $tty -- true
-			main 42 exited --linger $tty -- sh -c 'exit 42'
-			main 127 exited --linger $tty -- nosuch
-			main 143 exited --linger $tty -- sh -c 'kill -TERM $$'
-		}
-	done
+		main "$want" exited --linger $tty -- sh -c "$command"
+	done < <(few 3 '|42|exit 42' '-t|143|kill -TERM $$' '|127|exec nosuch' '-t|0|true')
+	main 127 exited -- nosuch
 	main 9 exited --linger -u user -e A=b -w /tmp -- sh -c '[ "$(id -u) $A $PWD" = "1000 b /tmp" ] && exit 9'
 }
 

@@ -48,7 +48,7 @@ on_pty() {
 	run -3 --separate-stderr vrun -- sh -c 'tr a-z A-Z; echo err >&2; exit 3' <<<abc
 	[ "$output" = ABC ]
 	[ "$stderr" = err ]
-	for status in 0 1 124 125 126 127 255; do
+	for status in $(few 1 255 0 1 124 125 126 127); do
 		run "-$status" --separate-stderr vrun sh -c "exit $status" </dev/null
 		[ -z "$output$stderr" ]
 	done
@@ -58,8 +58,8 @@ on_pty() {
 	run -126 vrun /etc/passwd
 }
 
-@test "vm-run: 3 MB of bytes go in and come out as they were" {
-	head -c 3000000 /dev/urandom >bytes
+@test "vm-run: a megabyte of bytes goes in and come out as they were" {
+	head -c 1000000 /dev/urandom >bytes
 	for i in $(seq 0 255); do printf "\\x$(printf %x "$i")"; done >>bytes
 	vrun sh -c 'tee /tmp/copy; sha256sum /tmp/copy >&2' <bytes >copy 2>sum
 	cmp bytes copy
@@ -77,7 +77,7 @@ on_pty() {
 }
 
 @test "vm-run: --no-stdin leaves a loop its lines, a variable VM is nothing to it" {
-	seq 3 >numbers
+	seq 2 >numbers
 	while read -r n; do
 		VM=none vrun --no-stdin cat
 		echo "$n"
@@ -113,7 +113,7 @@ on_pty() {
 }
 
 @test "vm-run --timeout is for all of it: 124" {
-	run -124 vrun --timeout 20 sleep 1000
+	run -124 vrun --timeout 8 sleep 1000
 	run -124 vrun --timeout 0.05 true
 }
 
@@ -170,7 +170,7 @@ chain() {
 }
 
 @test "vm-run: INT, TERM and HUP end the command, the VM and it" {
-	for signal in TERM HUP INT; do
+	for signal in $(few 2 INT HUP TERM); do
 		chain
 		kill -"$signal" "$JOB"
 		status=0
@@ -193,8 +193,6 @@ chain() {
 		want {/dev/pts/.*guest-42}
 		send "exit 6\r"
 		want {STATUS 6}
-		send "vm-run --engine $VM_ENGINE -m 128M cat /dev/null; echo STATUS \\\$?\r"
-		want {STATUS 0}
 		send "vm-run --engine $VM_ENGINE -m 128M -t tty; echo STATUS \\\$?\r"
 		want {/dev/pts/.*STATUS 0}
 	EOF

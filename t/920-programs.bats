@@ -37,11 +37,12 @@ lend() {
 	for program; do limit vm-exec -V box "$program" --version >/dev/null; done
 }
 
-# forest: 5,000 small files in 50 directories.
+# forest: small files in directories of 100, 5,000 of them (in the lab 800).
 forest() {
 	local dir file
 	mkdir forest
-	for dir in {0..49}; do
+	DIRS=$(share 50 8)
+	for ((dir = 0; dir < DIRS; dir++)); do
 		mkdir "forest/$dir"
 		for file in {0..99}; do printf "%$((file * 3))d\n" "$dir" >"forest/$dir/$file"; done
 	done
@@ -54,7 +55,7 @@ forest() {
 	limit rsync -a -e vm-rsh forest box:/tmp/
 	limit rsync -a -e vm-rsh root@box:/tmp/forest/ back
 	diff -r --no-dereference forest back
-	[ "$(find back -type f | wc -l)" -eq 5000 ]
+	[ "$(find back -type f | wc -l)" -eq $((DIRS * 100)) ]
 	# Nothing is left to do, in one way or the other; and what changes is seen.
 	[ -z "$(limit rsync -ai -e 'vm-rsh -l root' forest box:/tmp/)" ]
 	echo changed >forest/7/7
@@ -67,7 +68,7 @@ forest() {
 	tar c forest | limit vm-exec -V box -i tar x -C /tmp
 	limit vm-exec -V box tar c -C /tmp forest | tar x --transform 's,^forest,back,'
 	diff -r --no-dereference forest back
-	[ "$(find back -type f | wc -l)" -eq 5000 ]
+	[ "$(find back -type f | wc -l)" -eq $((DIRS * 100)) ]
 	# vm-cp does the same.
 	limit vm-cp box:/tmp/forest again
 	diff -r --no-dereference forest again

@@ -49,8 +49,8 @@ suite() {
 			[ "$output" = out ] && [ "$stderr" = err ]
 		}
 		@TEST "vm_wait_for, vm_stop" {
-			vm_start -m 128M -a 'loglevel=7'
-			vm_wait_for 'Linux version [0-9]'
+			vm_start -m 128M
+			vm_wait_for '[#$] '
 			old=$VM
 			vm_stop
 			[ -z "${VM-}" ] && [ ! -e "$old" ]

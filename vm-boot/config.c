@@ -385,12 +385,13 @@ int config_cmdline(struct vm_config *c, bool has_hvc, char *err, size_t errsize)
 	/* An image's init opens the console itself; until its driver is there, COM1 hears of
 	 * what is worse than a warning. panic=-1: reset at once, which we see. A stock kernel spends
 	 * a quarter of its way to init on testing its ciphers, for nobody here: cryptomgr's tests,
-	 * and those that are all that crypto_kdf108_init does.
+	 * and those that are all that crypto_kdf108_init does. no_timer_check: on KVM the kernel knows by itself that
+	 * it must not test its timer against real time; on a busy host an emulated one fails the test, which is a panic.
 	 * What the user appends comes last and wins. */
-	int n = snprintf(c->cmdline, sizeof(c->cmdline), "%s%sconsole=%s%s panic=-1%s%s",
+	int n = snprintf(c->cmdline, sizeof(c->cmdline), "%s%sconsole=%s%s panic=-1%s%s%s",
 			 image ? "quiet " : "", hvc ? "earlycon=uart8250,io,0x3f8 " : "", console,
-			 c->image_kernel ? NO_SELF_TESTS : "", *c->append ? " " : "",
-			 c->append);
+			 c->image_kernel ? NO_SELF_TESTS : "", has_hvc ? "" : " no_timer_check",
+			 *c->append ? " " : "", c->append);
 
 	if ((size_t)n >= sizeof(c->cmdline)) {
 		snprintf(err, errsize, "kernel command line: longer than %zu bytes",

@@ -143,6 +143,19 @@ ends() {
 	unset VM
 }
 
+# share WHOLE PART: how many of something; PART in the lab, where everything takes its time, unless this is a soak.
+share() {
+	if [ -n "${LAB-}" ] && [ "${VM_REPEAT:-1}" -eq 1 ]; then echo "$2"; else echo "$1"; fi
+}
+
+# few N WORD...: the words, of which the lab, unless this is a soak, takes the first N.
+few() {
+	local n
+	n=$(share $(($# - 1)) "$1")
+	shift
+	printf '%s\n' "${@:1:n}"
+}
+
 # as_nobody COMMAND...
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"

@@ -42,6 +42,7 @@ static const struct opts opts = {
 static const char *name, *mode = "real", *log_path;
 static struct rundir dir = RUNDIR_INIT;
 static volatile sig_atomic_t done;
+static sigset_t awake;                 /* signals blocked while it waits, and in its children */
 
 static void on_term(int sig)
 {
@@ -56,6 +57,7 @@ static pid_t spawn(void)
 
 	if (pid == 0) {
 		signal(SIGTERM, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &awake, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
 	return pid;
@@ -203,6 +205,7 @@ int main(int argc, char *argv[])
 	struct pollfd p[2] = { { .events = POLLIN }, { .fd = -1 } };
 	const char *arg;
 	struct stat st;
+	sigset_t asleep;
 	bool with = false;
 	int id;
 
@@ -221,10 +224,14 @@ int main(int argc, char *argv[])
 		become(argv + opts_end());
 	sigaction(SIGTERM, &term, NULL);
 	sigaction(SIGHUP, &term, NULL);
+	sigemptyset(&asleep);
+	sigaddset(&asleep, SIGTERM);
+	sigaddset(&asleep, SIGHUP);
+	sigprocmask(SIG_BLOCK, &asleep, &awake);
 	p[0].fd = publish();
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
 		p[1].fd = STDOUT_FILENO;
-	while (!done && (poll(p, 2, -1) > 0 || errno == EINTR)) {
+	while (!done && (ppoll(p, 2, NULL, &awake) > 0 || errno == EINTR)) {
 		int client = p[0].revents && !done ? accept4(p[0].fd, NULL, NULL, SOCK_CLOEXEC) : -1;
 
 		if (p[1].revents)
