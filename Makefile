@@ -113,11 +113,11 @@ deps: ## install the Debian packages that are missing (root or sudo)
 	@t/deps $(PACKAGES)
 
 check: deps ## build, and run every test; ends with `N passed, N failed, N skipped`
-	@$(MAKE) --no-print-directory all unit fuzzers asan
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit fuzzers asan
 	@t/check
 
 soak: deps ## the same tests with larger numbers, and long fuzz runs
-	@$(MAKE) --no-print-directory all unit fuzzers asan
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit fuzzers asan
 	@t/check --soak
 
 demo: deps ## set everything up and boot a guest: a shell, or its uname without a terminal

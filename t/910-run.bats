@@ -48,7 +48,9 @@ on_pty() {
 	run -3 --separate-stderr vrun -- sh -c 'tr a-z A-Z; echo err >&2; exit 3' <<<abc
 	[ "$output" = ABC ]
 	[ "$stderr" = err ]
-	for status in $(few 1 255 0 1 124 125 126 127); do
+	statuses=(255)
+	[ "${VM_REPEAT:-1}" -eq 1 ] || statuses=(0 1 124 125 126 127 255)
+	for status in "${statuses[@]}"; do
 		run "-$status" --separate-stderr vrun sh -c "exit $status" </dev/null
 		[ -z "$output$stderr" ]
 	done

@@ -68,7 +68,7 @@ static void add_cpus(struct args *a, const struct vm_config *cfg)
 		option(a, "cpu", "host");
 	} else {
 		option(a, "accel", "tcg,thread=multi,tb-size=%d", TB_MIB);
-		option(a, "cpu", "max");
+		option(a, "cpu", "max,erms=off");     /* `rep stosb` is byte for byte here */
 	}
 	option(a, "smp", "%u,sockets=1,cores=%u,threads=1", cfg->cpus, cfg->cpus);
 }
