@@ -9,7 +9,8 @@ CC ?= cc
 # Debian packages: what building, running and testing need. The one list.
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
-	util-linux iproute2 clang libclang-rt-14-dev perl rsync git
+	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
+	dropbear-bin openssh-client
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g
@@ -128,10 +129,11 @@ lab: deps ## a shell in the machine where KVM works
 	@$(MAKE) --no-print-directory all
 	@t/lab/run -t bash
 
-bench: deps ## boot time and memory against QEMU, paired; what commands cost
+bench: deps ## boot time and memory against QEMU, commands against ssh, vsock against vhost-vsock
 	@$(MAKE) --no-print-directory all
 	@t/bench/run
 	@t/bench/exec
+	@t/bench/vsock
 
 lint: ## shellcheck, mandoc, compiler warnings as errors
 	@t/lint
@@ -143,6 +145,9 @@ install: all ## install under PREFIX (/usr/local)
 	install -m 644 lib/common/image/*.sh $(DESTDIR)$(PREFIX)/share/pipevm/image
 	install -m 644 lib/common/image/etc/* $(DESTDIR)$(PREFIX)/share/pipevm/image/etc
 	install -m 644 lib/common/bats/vm.bash $(DESTDIR)$(PREFIX)/share/pipevm
+	install -d $(DESTDIR)$(PREFIX)/share/pipevm/guest
+	install -m 644 vm-agent/vm-agent.service $(DESTDIR)$(PREFIX)/share/pipevm/guest
+	install vm-agent/vm-agent.initd $(DESTDIR)$(PREFIX)/share/pipevm/guest
 	install -D -m 644 lib/common/completion/pipevm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
 	for p in vm-ctl vm-console vm-exec $(SCRIPTS); do \

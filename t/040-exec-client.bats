@@ -265,7 +265,7 @@ ends() {
 	grep -qx env=FD=8 log
 	: >log
 	ex -e ABSENT=1 -e ABSENT true
-	! grep '^env=' log
+	run ! grep '^env=' log
 	for bad in '=x' 'A B=x' 'A B' $' \t=x'; do
 		printf 'OK=1\n%s\n' "$bad" >file
 		run -125 ex --env-file file true

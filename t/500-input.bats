@@ -359,6 +359,28 @@ in_dev() {
 	alive
 }
 
+@test "few descriptors: who finds none is hung up, nothing spins, and there is room again" {
+	(ulimit -n 64 && start few -m 128M -a 'console=ttyS0 rdinit=/bin/sh')
+	pid=$(ctl -V few status | sed -n 's/^pid=//p')
+	for _ in {1..64}; do
+		limit vm-ctl -V few wait >/dev/null 2>&1 &
+		clients+=" $!"
+	done
+	end=$((SECONDS + 60))
+	until ! ctl -V few status >/dev/null 2>err || [ $SECONDS -gt $end ]; do :; done
+	[ "$(wc -l <err)" -eq 1 ]
+	before=$(cut -d ' ' -f 14,15 "/proc/$pid/stat")
+	# Time itself is what is tested.
+	read -r -t 1 <> <(:) || :
+	after=$(cut -d ' ' -f 14,15 "/proc/$pid/stat")
+	[ $((${after/ / + } - (${before/ / + }))) -lt 50 ]
+	# shellcheck disable=SC2086 # numbers
+	kill $clients
+	until ctl -V few status >/dev/null 2>&1 || [ $SECONDS -gt $end ]; do :; done
+	ctl -V few kill >/dev/null
+	[ "$(ctl -V few wait)" = $'killed\n125' ]
+}
+
 @test "a peer of another uid is refused" {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root to be another user'
 	handle=$VM_RUNTIME_DIR/target/ctl

@@ -222,12 +222,12 @@ keys() {
 }
 
 @test "the VM is killed, the agent is killed, the guest crashes: 125, and the terminal is as it was" {
+	# shellcheck disable=SC2016 # the guest's
 	for how in vm agent crash; do
 		fore victim.$how -m 192M
 		ctl ready agent
 		case $how in
 		vm) deed="kill -KILL $BOOT" ;;
-		# shellcheck disable=SC2016 # the guest's
 		agent) deed='vm-exec -d sh -c {kill -9 $(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)}' ;;
 		crash) deed='vm-exec -d sh -c {echo c >/proc/sysrq-trigger}' ;;
 		esac

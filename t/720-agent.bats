@@ -254,6 +254,47 @@ job_status() {
 	until run ex /tmp/guest_vsock connect 2 6666 && [ "$output" = 'connect: ECONNRESET' ]; do [ $SECONDS -lt $end ]; done
 }
 
+@test "--vsock-path: programs that know Firecracker's sockets, both ways" {
+	command -v socat >/dev/null || skip 'no socat: install socat'
+	with_agent paths -m 192M --vsock-path "$PWD/v"
+	ex -i sh -c 'cat >/tmp/guest_vsock; chmod +x /tmp/guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+	# The host's programs dial.
+	mkfifo up
+	ex /tmp/guest_vsock echo 5555 >up &
+	job=$!
+	read -r line <up
+	[ "$line" = listening ]
+	{ echo CONNECT 5555 && seq 20000; } | limit socat -t 60 - UNIX-CONNECT:v >out
+	[[ $(head -n 1 out) =~ ^OK\ [0-9]+$ ]]
+	tail -n +2 out | cmp - <(seq 20000)
+	wait $job
+	[ -z "$(echo CONNECT 5556 | limit socat -t 60 - UNIX-CONNECT:v)" ]
+	[ -z "$(echo CONNECT all | limit socat -t 60 - UNIX-CONNECT:v)" ]
+	# The guest's do.
+	limit socat UNIX-LISTEN:v_7777 SYSTEM:'tr 0-9 a-j' &
+	job=$!
+	until [ -S v_7777 ]; do kill -0 $job; done
+	seq 20000 | ex -i /tmp/guest_vsock send 2 7777 >out
+	seq 20000 | tr 0-9 a-j | cmp - out
+	wait $job
+	run -1 ex /tmp/guest_vsock connect 2 7778
+	[ "$output" = 'connect: ECONNRESET' ]
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+	[ ! -e v ]
+}
+
+@test "a service in a system with an init of its own: it has no token, and is believed" {
+	fore service -m 192M -a 'console=ttyS0 rdinit=/bin/sh'
+	# shellcheck disable=SC2016 # the guest's
+	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run
+		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; vm-agent serve &\n' >/dev/null
+	ctl ready agent
+	[ "$(echo in | ex -i sh -c 'cat; exec cat /proc/1/comm')" = $'in\nsh' ]
+	ctl kill >/dev/null
+	ends killed 125
+}
+
 # -- losing it --
 
 @test "the agent is killed: said, told, and what runs is 125" {

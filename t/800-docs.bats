@@ -188,6 +188,14 @@ run_examples() {
 	mandoc -T lint -W warning "$ROOT"/man/*.[1-9]
 }
 
+@test "the service files for guests are what systemd and OpenRC take" {
+	sh -n "$ROOT/vm-agent/vm-agent.initd"
+	command -v systemd-analyze >/dev/null || skip 'no systemd-analyze: install systemd'
+	sed "s,^ExecStart=/usr/local,ExecStart=$ROOT," "$ROOT/vm-agent/vm-agent.service" >vm-agent.service
+	run -0 systemd-analyze verify --man=no ./vm-agent.service
+	[ -z "$output" ]
+}
+
 @test "pages refer to pages that exist" {
 	local bad=0
 	while read -r name section; do

@@ -34,7 +34,7 @@ lend() {
 		mapfile -t -O ${#libraries[@]} libraries < <(ldd "$(command -v "$program")" | grep -oE '/[^ ]+')
 	done
 	tar chP --transform 's,.*/,lib/,' --transform 's,^lib/ld-linux,lib64/ld-linux,' "${libraries[@]}" | limit vm-exec -V box -i tar x -C /
-	for program; do limit vm-exec -V box "$program" --version >/dev/null; done
+	for program; do limit vm-exec -V box "$program" --version >/dev/null || limit vm-exec -V box "$program" -V >/dev/null; done
 }
 
 # forest: small files in directories of 100, 5,000 of them (in the lab 800).
@@ -92,6 +92,24 @@ forest() {
 	# As a program that knows ssh's options, it has a newer protocol.
 	[ "$(GIT_SSH_VARIANT=ssh GIT_TRACE_PACKET=1 limit git ls-remote box:project 2>&1 | grep -c 'version 2')" -ge 1 ]
 	run ! limit git clone -q box:none
+}
+
+@test "ssh to an sshd in the guest through a ProxyCommand" {
+	command -v ssh >/dev/null || skip 'no ssh: install openssh-client'
+	lend dropbear
+	ssh-keygen -q -t ed25519 -N '' -f key
+	# It listens when it has gone into the background.
+	limit vm-exec -V box -i sh -c 'mkdir -p -m 700 /root/.ssh /etc/dropbear; cat >/root/.ssh/authorized_keys
+		dropbear -R -p 127.0.0.1:22' <key.pub
+	ssh_box() {
+		limit ssh -F none -i key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+			-o ProxyCommand='vm-exec -V box -i nc 127.0.0.1 22' root@box "$@"
+	}
+	run -3 --separate-stderr ssh_box 'echo out; echo err >&2; exit 3' </dev/null
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+	seq 100000 | ssh_box 'cat; uname -n' >out
+	{ seq 100000 && echo vm; } | cmp - out
 }
 
 @test "make with a guest as its shell" {

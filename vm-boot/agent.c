@@ -3,7 +3,9 @@
  * agent.c - the life-cycle link to vm-agent in the guest (proto.h).
  *
  * The agent dials; nobody polls. Of every dial the guest's port must be below 1024, which takes root there, and the
- * hello must carry the token that its init was given (seed.c). A link that greets so replaces the one before.
+ * hello must carry the token that its init was given (seed.c). A link that greets so replaces the one before. An agent
+ * that is a service of another init has no token, for our file went with the first file system: it is
+ * believed as long as no agent with the token has been there, and replaces nobody.
  *
  *	link	FREE --a dial--> GREETING --hello, token--> UP --its end, a newer one, malformed--> FREE
  *		GREETING --5 s, anything but hello--> FREE
@@ -56,6 +58,7 @@ struct agent {
 	enum agent_state state;
 	int listener, listener_id;
 	int return_timer;               /* armed while a lost link may come back */
+	bool proven;                    /* an agent with the token has been there */
 	bool exited;
 	int status;                     /* of the main command, as exit statuses are */
 	uint16_t cols, rows;            /* of the console; 0: never told */
@@ -184,6 +187,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	uint8_t token[sizeof(c->token)];
 	uint32_t version;
 	struct link *old;
+	bool proven;
 
 	if (r->type != PROTO_LIFE_HELLO || !wire_get_u32(r, PROTO_K_VERSION, &version))
 		return false;
@@ -193,12 +197,14 @@ static bool hello(struct link *l, const struct wire_record *r)
 		drop(l);
 		return true;
 	}
-	if (!wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token)) || memcmp(token, c->token, sizeof(token))) {
+	old = up(l->a);
+	proven = wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token));
+	if (proven ? memcmp(token, c->token, sizeof(token)) != 0 : l->a->proven || old) {
 		warn_limited(&limit, "an agent without the token was refused");
 		drop(l);
 		return true;
 	}
-	old = up(l->a);
+	l->a->proven |= proven;
 	if (old)
 		drop(old);
 	loop_timer_set(l->a->vm->loop, l->a->return_timer, 0);

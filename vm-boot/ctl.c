@@ -19,10 +19,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "agent.h"
 #include "conn.h"
+#include "fds.h"
 #include "log.h"
 #include "loop.h"
 #include "msg.h"
@@ -34,7 +36,7 @@ enum { CONNS_MAX = 256 };
 
 struct ctl {
 	struct vm *vm;
-	int listener, listener_id;
+	int listener, listener_id, spare;       /* spare: see fds_accept() */
 	uint64_t next_id;
 	uid_t uid;
 	struct conn conn[CONNS_MAX];
@@ -60,6 +62,7 @@ void conn_reply(struct conn *c, struct msg *m)
 	if (err) {
 		debug("control: reply: %s", errstr(err));
 		drop_conn(c);
+		vm_left(c->ctl->vm);
 	}
 }
 
@@ -198,7 +201,7 @@ static bool peer_allowed(const struct ctl *ctl, int sock)
 static void on_listener(void *arg, uint32_t events)
 {
 	struct ctl *ctl = arg;
-	autoclose int sock = accept4(ctl->listener, NULL, NULL, SOCK_CLOEXEC);
+	autoclose int sock = fds_accept(ctl->listener, &ctl->spare);
 
 	(void)events;
 	if (sock < 0)
@@ -222,6 +225,7 @@ struct ctl *ctl_new(struct vm *vm)
 		return NULL;
 	ctl->vm = vm;
 	ctl->listener = ctl->listener_id = -1;
+	ctl->spare = eventfd(0, EFD_CLOEXEC);
 	ctl->next_id = 1;
 	ctl->uid = geteuid();
 	for (i = 0; i < CONNS_MAX; i++)
@@ -363,5 +367,6 @@ void ctl_free(struct ctl *ctl)
 			drop_conn(&ctl->conn[i]);
 	loop_del(ctl->vm->loop, &ctl->listener_id);
 	cleanup_fd(&ctl->listener);
+	cleanup_fd(&ctl->spare);
 	free(ctl);
 }

@@ -22,6 +22,7 @@
 #include "ctl.h"
 #include "engine.h"
 #include "fdio.h"
+#include "fds.h"
 #include "launch.h"
 #include "log.h"
 #include "loop.h"
@@ -332,6 +333,7 @@ int main(int argc, char *argv[])
 	if (e)
 		die(125, "cannot close descriptors: %s", errstr(e));
 	block_signals(&b);
+	fds_raise_limit();
 	if (!vm->cfg.private)
 		listener = make_rundir(&b);
 

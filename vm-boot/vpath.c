@@ -18,10 +18,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "fds.h"
 #include "log.h"
 #include "loop.h"
 #include "opts.h"
@@ -42,7 +44,7 @@ struct client {
 
 struct vpath {
 	struct vm *vm;
-	int dir, listener, watch, timer;
+	int dir, listener, watch, timer, spare; /* spare: see fds_accept() */
 	char name[NAME];                /* of the socket in @dir; _PORT fits behind it */
 	struct client client[CLIENTS];
 };
@@ -86,7 +88,7 @@ static void on_client(void *arg, uint32_t events)
 static void on_listener(void *arg, uint32_t events)
 {
 	struct vpath *p = arg;
-	autoclose int fd = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
+	autoclose int fd = fds_accept(p->listener, &p->spare);
 	struct client *c = NULL;
 	int i;
 
@@ -189,7 +191,8 @@ struct vpath *vpath_open(struct vm *vm, const char *path, char *err, size_t errs
 	snprintf(err, errsize, "--vsock-path: out of resources");
 	if (!p)
 		return NULL;
-	*p = (struct vpath){ .vm = vm, .dir = -1, .listener = -1, .watch = -1, .timer = -1 };
+	*p = (struct vpath){ .vm = vm, .dir = -1, .listener = -1, .watch = -1, .timer = -1,
+			     .spare = eventfd(0, EFD_CLOEXEC) };
 	for (i = 0; i < CLIENTS; i++)
 		p->client[i] = (struct client){ .p = p, .fd = -1, .watch = -1 };
 	e = bind_path(p, path);
@@ -229,5 +232,6 @@ void vpath_free(struct vpath *p)
 		debug("--vsock-path: %s: %s", p->name, errstr(errno));
 	cleanup_fd(&p->listener);
 	cleanup_fd(&p->dir);
+	cleanup_fd(&p->spare);
 	free(p);
 }
