@@ -462,10 +462,10 @@ same_terminal() {
 		want {\nguest> }
 		send "echo he\"\"llo\r"
 		want {hello\r\n}
-		send "sh -c 'echo slee\"\"ping; exec sleep 1001'\r"
+		send "(until pgrep -xf 'sleep 1001' >/dev/null; do :; done; echo slee\"\"ping) & sleep 1001\r"
 		want {sleeping\r\n}
 		send "\003"
-		want {\nguest> }
+		want {guest> }
 		send "ps ax | grep -c \"\[s\]leep 1001\"\r"
 		want {\n0\r\n}
 		want {guest> }

@@ -649,7 +649,7 @@ ends() {
 		want {hello\r\n}
 		send "stty size\r"
 		want {31 71\r\n}
-		send "sh -c 'echo slee\"\"ping; exec sleep 1001'\r"
+		send "(until pgrep -xf 'sleep 1002' >/dev/null; do :; done; echo slee\"\"ping) & sleep 1002\r"
 		want {sleeping\r\n}
 		send "\003"
 		want {guest>}

@@ -85,7 +85,9 @@ run_is() {
 }
 
 @test "Ctrl-C kills a sleep, and the sleep is gone" {
-	con --send 'sh -c "echo on-$((40 + 2)); exec sleep 98765"\n' --wait-for 'on-42' --send '\x03' >/dev/null
+	# A shell about to exec takes the signal and forgets it: so wait for the sleep itself.
+	con --send '(until pidof sleep >/dev/null; do :; done; echo on-$((40 + 2))) & sleep 98765\n' --wait-for 'on-42' \
+		--send '\x03' >/dev/null
 	run_is 0 'ps | grep -c "[s]leep 98765" || true'
 	[ "$(cat out)" = 0 ]
 }

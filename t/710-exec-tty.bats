@@ -92,14 +92,16 @@ ex() {
 	pty_same 30 <<-'END'
 		send "vm-exec -it sh; echo status=\$?\r"
 		want {# (\u001b\[6n)?$}
-		send "sh -c 'echo st''arted; exec sleep 98765'\r"
+		send "(until pidof sleep >/dev/null; do :; done; echo st''arted) & sleep 98765\r"
 		want {\nstarted\r\n}
 		send "\003"
 		want {# (\u001b\[6n)?$}
 		send "echo after-\$((6*7))\r"
 		want {\nafter-42\r\n}
-		send "sh -c 'echo st''arted; exec sleep 98765'\r"
+		send "echo st''arted; cat\r"
 		want {\nstarted\r\n}
+		send "typed\r"
+		want {typed\r\ntyped\r\n}
 		send "\032"
 		want {Stopped}
 		send "jobs | grep -c Stop; kill %1; fg; echo fg-\$((6*7))\r"
@@ -111,7 +113,7 @@ ex() {
 		want {\ntyped\r\ntyped\r\n|\ntyped\r\n}
 		send "\004"
 		want {# (\u001b\[6n)?$}
-		send "sh -c 'echo st''arted; exec sleep 98765'\r"
+		send "(until pidof sleep >/dev/null; do :; done; echo st''arted) & sleep 98765\r"
 		want {\nstarted\r\n}
 		send "\034"
 		want {# (\u001b\[6n)?$}
@@ -123,8 +125,8 @@ ex() {
 		send "\004"
 		want {status=0\r\n}
 		want {READY> $}
-		send "vm-exec -it sh -c 'echo up; exec sleep 98765'; echo status=\$?\r"
-		want {\nup\r\n}
+		send "vm-exec -it sleep 98765; echo status=\$?\r"
+		exec sh -c {until vm-exec pidof sleep; do :; done}
 		send "\003"
 		want {status=130\r\n}
 		want {READY> $}
