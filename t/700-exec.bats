@@ -391,11 +391,12 @@ sum() {
 # -- many --
 
 @test "100 at once, each with its own input, output and status" {
-	for ((i = 0; i < 100; i++)); do
+	all=$(share 100 50)
+	for ((i = 0; i < all; i++)); do
 		printf 'in %d\n' $i | ex -i sh -c 'cat; echo "err $1" >&2; exit "$1"' sh $i >"out.$i" 2>"err.$i" &
 		jobs[i]=$!
 	done
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < all; i++)); do
 		status=0
 		wait "${jobs[i]}" || status=$?
 		[ "$status" -eq $i ] || { echo "$i ended with $status: $(cat "err.$i")" && false; }

@@ -92,7 +92,8 @@ at_prompt() {
 
 @test "the exit storm: shells that are left by exit, by Ctrl-D, and killed" {
 	census >before
-	for ((i = 0; i < 25 * REPEAT; i++)); do
+	rounds=$(share $((25 * REPEAT)) 10)
+	for ((i = 0; i < rounds; i++)); do
 		status=0
 		echo "exit $i" | ex -i sh || status=$?
 		[ $status -eq $((i % 256)) ]
