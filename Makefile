@@ -27,13 +27,14 @@ BOOT := $(filter-out vm-boot/vm-ctl.c,$(wildcard vm-boot/*.c)) \
 	$(wildcard vm-boot/virtio/*.c vm-boot/engine/*/*.c vm-boot/engine/kvm/x86/*.c)
 CONSOLE := $(wildcard vm-console/*.c)
 VMEXEC := $(wildcard vm-exec/*.c)
+NET := $(wildcard vm-net/*.c)
 AGENT := $(wildcard vm-agent/*.c) lib/common/loop.c lib/common/wire.c
 SCRIPTS := vm-run vm-shell vm-rsh vm-cp vm-image vm-ls vm-check
 BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
-	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-agent
+	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-agent -Ivm-net
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -44,6 +45,7 @@ LIB := $(BUILD)/libcommon.a
 BOOT_LIB := $(BUILD)/libboot.a
 CONSOLE_LIB := $(BUILD)/libconsole.a
 VMEXEC_LIB := $(BUILD)/libexec.a
+NET_LIB := $(BUILD)/libnet.a
 
 all: $(addprefix $(BIN)/,$(BUILT)) ## build the programs into bin/
 
@@ -56,7 +58,8 @@ $(LIB): $(call objs,$(COMMON))
 $(BOOT_LIB): $(call objs,$(filter-out vm-boot/main.c,$(BOOT)))
 $(CONSOLE_LIB): $(call objs,$(filter-out vm-console/main.c,$(CONSOLE)))
 $(VMEXEC_LIB): $(call objs,$(filter-out vm-exec/main.c,$(VMEXEC)))
-$(LIB) $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB):
+$(NET_LIB): $(call objs,$(filter-out vm-net/main.c,$(NET)))
+$(LIB) $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(NET_LIB):
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 link = $(say) "  LINK  $@" && mkdir -p $(@D)
@@ -80,7 +83,7 @@ $(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
 
 # Unit tests, t/unit/NAME_test.c, and test tools, any other t/unit/*.c.
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
-$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(NET_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
@@ -94,7 +97,7 @@ unit: $(UNIT)
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
-$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(BUILD)/vm-agent/request.o $(LIB)
+$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
 fuzzers:
