@@ -83,7 +83,8 @@ confined() {
 	exec 9<&-
 	ctl ready
 	for fd in "/proc/$BOOT/fd"/*; do
-		to=$(readlink "$fd")
+		# The connection of `ready` may be closed meanwhile.
+		to=$(readlink "$fd") || continue
 		case $to in
 		anon_inode:* | socket:* | pipe:*) ;;
 		/dev/null | /dev/kvm) ;;
