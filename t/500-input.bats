@@ -363,7 +363,7 @@ in_dev() {
 	(ulimit -n 64 && start few -m 128M -a 'console=ttyS0 rdinit=/bin/sh')
 	pid=$(ctl -V few status | sed -n 's/^pid=//p')
 	for _ in {1..64}; do
-		limit vm-ctl -V few wait >/dev/null 2>&1 &
+		timeout -s KILL 120 vm-ctl -V few wait >/dev/null 2>&1 3>&- &
 		clients+=" $!"
 	done
 	end=$((SECONDS + 60))
