@@ -58,7 +58,7 @@ lab() {
 }
 
 as_nobody() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_CACHE_HOME PATH=/usr/bin:/bin HOME="$home" \
+	setpriv --reuid=65534 --regid=65534 --groups=65534,100 env -u XDG_CACHE_HOME PATH=/usr/bin:/bin HOME="$home" \
 		"$RUN" "$@" 3>&-
 }
 

@@ -292,6 +292,38 @@ job_status() {
 		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; vm-agent serve &\n' >/dev/null
 	ctl ready agent
 	[ "$(echo in | ex -i sh -c 'cat; exec cat /proc/1/comm')" = $'in\nsh' ]
+	# So is one that means harm, and gets no further than that.
+	ex -i sh -c 'cat >/guest_vsock; chmod +x /guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+	before=$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)
+	rss=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")
+	# shellcheck disable=SC2016 # the guest's
+	con --run 'kill $(pidof vm-agent); ulimit -n 4096
+		for deed in huge too-long bad-field short unknown exec hello-again status-256 signal-0 signal-65 no-status bad-pong flood crowd; do
+			echo $deed $(/guest_vsock hostile $deed)
+		done' >deeds
+	diff deeds - <<-'END'
+		huge closed
+		too-long closed
+		bad-field closed
+		short closed
+		unknown closed
+		exec closed
+		hello-again closed
+		status-256 closed
+		signal-0 closed
+		signal-65 closed
+		no-status closed
+		bad-pong closed
+		flood open
+		crowd open
+	END
+	ctl status | grep -qx state=running
+	cat service.err
+	[ "$(sort -u service.err)" = 'vm-boot: the agent in the guest sent what it must not: its link is closed' ]
+	end=$((SECONDS + 60))
+	until [ "$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)" -le "$before" ] || [ $SECONDS -gt $end ]; do :; done
+	[ "$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)" -le "$before" ]
+	[ "$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")" -le $((rss + 2048)) ]
 	ctl kill >/dev/null
 	ends killed 125
 }

@@ -271,6 +271,8 @@ look() {
 	# Into what is there: by its name. Again: merged.
 	mkdir into
 	limit vm-cp :/tmp/tree into
+	# Who is not root could replace nothing in there.
+	chmod u+w into/tree/sub/deep
 	limit vm-cp :/tmp/tree into
 	look into/tree | diff before -
 	limit vm-cp d :/tmp

@@ -8,14 +8,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +66,23 @@ static int write_file(const char *path, const char *text)
 	return r;
 }
 
+/*
+ * Let setgroups(2) do nothing and say that it did. virtiofsd begins with dropping supplementary groups, which a user has who
+ * logged in, and in a user namespace of one id nobody may. Return: 0, -errno.
+ */
+static int keep_groups(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setgroups, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = sizeof(code) / sizeof(*code), .filter = code };
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0 ? -errno : 0;
+}
+
 /* Root in a user namespace, for an ordinary user. Return: 0, -errno. */
 static int become_root(void)
 {
@@ -77,7 +98,9 @@ static int become_root(void)
 	if (write_file("/proc/self/setgroups", "deny") < 0 || write_file("/proc/self/uid_map", map) < 0)
 		return -EPERM;
 	snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
-	return write_file("/proc/self/gid_map", map);
+	if (write_file("/proc/self/gid_map", map) < 0)
+		return -EPERM;
+	return keep_groups();
 }
 
 /* Every mount read-only, for this process alone. Return: 0, -errno. */

@@ -8,6 +8,8 @@
  *	guest_vsock echo PORT			listen: prints `listening`, answers one connection with what it says
  *	guest_vsock life TOKEN			dial the host's life-cycle port from a port below 1024 with this token (32
  *						hex digits): prints `welcome` or `refused`, and in the first case waits
+ *	guest_vsock hostile DEED		be an agent without a token, greet, and do it: see deeds[]; prints `closed` when
+ *						the host hangs up, `open` when it does not within 2 s
  *	guest_vsock exec CID COMMAND...		ask the agent there to run COMMAND: prints `refused` or `answered`
  *
  * What fails is printed as the errno's name, with status 1.
@@ -117,6 +119,118 @@ static int life(const char *hex)
 	return !copy(fd, STDOUT_FILENO);
 }
 
+/* -- a hostile agent -- */
+
+static int send_raw(int fd, const void *data, size_t len)
+{
+	return send(fd, data, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static int send_word(int fd, unsigned int type, unsigned int kind, uint32_t value)
+{
+	struct wire_out w;
+	int ok;
+
+	wire_begin(&w, type);
+	if (kind)
+		wire_put_u32(&w, kind, value);
+	ok = !wire_end(&w) && send_raw(fd, w.data, w.len);
+	wire_drop(&w);
+	return ok;
+}
+
+static int huge(int fd)
+{
+	static const unsigned char head[] = { 0xff, 0xff, 0xff, 0xff, PROTO_LIFE_READY, 0, 0, 0 };
+
+	return send_raw(fd, head, sizeof(head));
+}
+
+static int too_long(int fd)
+{
+	static const unsigned char head[] = { 1, 16, 0, 0, PROTO_LIFE_READY, 0, 0, 0 };
+
+	return send_raw(fd, head, sizeof(head));
+}
+
+static int bad_field(int fd)
+{
+	static const unsigned char record[] = { 8, 0, 0, 0, PROTO_LIFE_EXITED, 0, 0, 0, 99, 0, 0, 0, PROTO_K_STATUS, 0, 0, 0 };
+
+	return send_raw(fd, record, sizeof(record));
+}
+
+static int short_one(int fd)
+{
+	static const unsigned char part[] = { 100, 0, 0, 0, PROTO_LIFE_READY, 0, 0, 0, 1, 2, 3 };
+
+	return send_raw(fd, part, sizeof(part)) && shutdown(fd, SHUT_WR) == 0;
+}
+
+static int unknown(int fd) { return send_word(fd, 999, 0, 0); }
+static int exec_here(int fd) { return send_word(fd, PROTO_EXEC, PROTO_K_PID, 1); }
+static int hello_again(int fd) { return send_word(fd, PROTO_LIFE_HELLO, PROTO_K_VERSION, PROTO_VERSION); }
+static int status_256(int fd) { return send_word(fd, PROTO_LIFE_EXITED, PROTO_K_STATUS, 256); }
+static int signal_0(int fd) { return send_word(fd, PROTO_LIFE_EXITED, PROTO_K_SIGNAL, 0); }
+static int signal_65(int fd) { return send_word(fd, PROTO_LIFE_EXITED, PROTO_K_SIGNAL, 65); }
+static int no_status(int fd) { return send_word(fd, PROTO_LIFE_EXITED, 0, 0); }
+static int bad_pong(int fd) { return send_word(fd, PROTO_LIFE_PONG, PROTO_K_COOKIE, 7); }
+
+/* It never reads what it is answered. */
+static int flood(int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < 200000 && send_word(fd, PROTO_LIFE_READY, 0, 0); i++)
+		continue;
+	return 1;
+}
+
+static int crowd(int fd)
+{
+	unsigned int i;
+
+	(void)fd;
+	for (i = 0; i < 1500; i++)
+		if (dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, 0) < 0)
+			break;
+	return 1;
+}
+
+static const struct {
+	const char *name;
+	int (*fn)(int fd);
+} deeds[] = {
+	{ "huge", huge }, { "too-long", too_long }, { "bad-field", bad_field }, { "short", short_one },
+	{ "unknown", unknown }, { "exec", exec_here }, { "hello-again", hello_again }, { "status-256", status_256 },
+	{ "signal-0", signal_0 }, { "signal-65", signal_65 }, { "no-status", no_status }, { "bad-pong", bad_pong },
+	{ "flood", flood }, { "crowd", crowd },
+};
+
+static int hostile(const char *deed)
+{
+	const struct timeval patience = { .tv_sec = 2 };
+	unsigned char answer[4096];
+	int fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, 600);
+	struct wire_out w;
+	unsigned int i;
+	ssize_t n;
+
+	if (fd < 0)
+		return 1;
+	wire_begin(&w, PROTO_LIFE_HELLO);
+	wire_put_u32(&w, PROTO_K_VERSION, PROTO_VERSION);
+	if (wire_end(&w) || !send_raw(fd, w.data, w.len) || read(fd, answer, sizeof(answer)) <= 0)
+		return say("refused");
+	for (i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
+		if (!strcmp(deeds[i].name, deed) && !deeds[i].fn(fd) && errno != EPIPE && errno != ECONNRESET)
+			return failed(deed);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while ((n = read(fd, answer, sizeof(answer))) > 0)
+		continue;
+	return say(n < 0 && errno == EAGAIN ? "open" : "closed");
+}
+
 static int ask_exec(unsigned int cid, char *argv[])
 {
 	unsigned char hello[PROTO_HELLO] = { 'p', 'v', 'm', PROTO_VERSION, PROTO_CONTROL }, answer[256];
@@ -165,6 +279,8 @@ int main(int argc, char *argv[])
 		return do_bind(number(argv[2]), 1);
 	if (argc == 3 && !strcmp(verb, "life") && strlen(argv[2]) == 32)
 		return life(argv[2]);
+	if (argc == 3 && !strcmp(verb, "hostile"))
+		return hostile(argv[2]);
 	if (argc > 3 && !strcmp(verb, "exec"))
 		return ask_exec(number(argv[2]), argv + 3);
 	fputs("usage: see the head of guest_vsock.c\n", stderr);
