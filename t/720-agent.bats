@@ -329,6 +329,22 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	ends killed 125
 }
 
+@test "a link that is taken and closed at once: few dials, and an idle agent" {
+	with_agent closing -m 192M -v
+	# The one that follows has no token.
+	# shellcheck disable=SC2016 # the guest's
+	con --run 'old=$(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9); kill $old; while kill -0 $old; do :; done 2>/dev/null
+		vm-agent serve & pid=$!; sleep 8; cut -d " " -f 14,15 /proc/$pid/stat' >ticks
+	[ $(($(sed 's/ / + /' ticks))) -lt 20 ]
+	# 20 ms, and each time twice as late: 8 or 9 in 8 s.
+	dials=$(grep -c 'agent: a link is closed' closing.err)
+	echo "$dials dials"
+	[ "$dials" -ge 4 ] && [ "$dials" -le 10 ]
+	says agent=lost
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+}
+
 # -- losing it --
 
 @test "the agent is killed: said, told, and what runs is 125" {

@@ -201,6 +201,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	proven = wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token));
 	if (proven ? memcmp(token, c->token, sizeof(token)) != 0 : l->a->proven || old) {
 		warn_limited(&limit, "an agent without the token was refused");
+		debug("agent: a link is closed");
 		drop(l);
 		return true;
 	}
