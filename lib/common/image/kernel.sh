@@ -53,9 +53,8 @@ kernel_copy() {
 # is asked again only after its lists changed. The caller holds a shared lock on $cache.
 kernel_package() {
 	if [ -z "$(find "$cache/.newest" -newer /var/lib/apt/lists 2>/dev/null)" ] || ! [ -d "$cache/$(cat "$cache/.newest")" ]; then
-		flock -x 7
-		kernel_refresh >&2
-	fi 7>"$cache/.fetch"
+		{ flock -x 7 && kernel_refresh >&2; } 7>"$cache/.fetch"
+	fi
 	echo "$cache/$(cat "$cache/.newest")"
 }
 
