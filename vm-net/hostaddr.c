@@ -46,6 +46,7 @@ static void go_blind(struct hostaddr *h, const char *why)
 	if (h->state != HOSTADDR_BLIND)
 		warn("addresses of this host: %s: guests reach only what rules give as an address", why);
 	h->state = HOSTADDR_BLIND;
+	h->set.changed = true;
 	if (h->loop)
 		loop_del(h->loop, &h->watch);
 	cleanup_fd(&h->fd);

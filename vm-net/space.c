@@ -51,6 +51,17 @@ void space_init(struct space *s)
 	}
 }
 
+/** space_virtual() - the prefix of the virtual network that has an address. @s, @a. Return: @s's, or NULL. */
+const struct addr_range *space_virtual(const struct space *s, const struct addr *a)
+{
+	size_t i;
+
+	for (i = ARRAY_SIZE(fixed); i < s->ranges; i++)
+		if (addr_in(a, &s->range[i]))
+			return &s->range[i];
+	return NULL;
+}
+
 /** space_add_virtual() - protect a prefix of the virtual network. @s. @r: copied. Return: 0; -ENOSPC. */
 int space_add_virtual(struct space *s, const struct addr_range *r)
 {

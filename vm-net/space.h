@@ -21,7 +21,7 @@ struct hostaddr;
 
 /* Plain data; the caller sets `host`, or leaves it NULL for a host without addresses (tests). */
 struct space {
-	struct addr_range range[SPACE_RANGES];
+	struct addr_range range[SPACE_RANGES];  /* protected everywhere, then those of the virtual network */
 	size_t ranges;
 	struct { struct addr addr; enum space_role role; } router[SPACE_ROUTERS];
 	size_t routers;
@@ -35,6 +35,7 @@ int space_add_virtual(struct space *s, const struct addr_range *r);
 int space_add_router(struct space *s, const struct addr *a, enum space_role role);
 int space_map(struct space *s, const char *text);
 
+const struct addr_range *space_virtual(const struct space *s, const struct addr *a);
 bool space_protected(const struct space *s, const struct addr *a);
 bool space_host(const struct space *s, const struct addr *a);
 enum space_role space_role(const struct space *s, const struct addr *a);
