@@ -27,7 +27,6 @@ struct parser {
 	size_t at;
 	bool ended;                     /* `default` was there */
 	bool named, other;              /* what the rule's destinations are: names, or anything else */
-	bool address;                   /* ... one is an address or host */
 	char *error;
 };
 
@@ -48,15 +47,15 @@ static int fail(const struct parser *ps, const char *word, const char *why)
 	char shown[SHOWN + 4];
 
 	if (word)
-		snprintf(ps->error, POLICY_ERROR, "%s:%u: '%s' %s", ps->path, ps->line, show(word, shown), why);
+		snprintf(ps->error, POLICY_ERROR, "%.255s:%u: '%s' %s", ps->path, ps->line, show(word, shown), why);
 	else
-		snprintf(ps->error, POLICY_ERROR, "%s:%u: the line ends too early; %s", ps->path, ps->line, why);
+		snprintf(ps->error, POLICY_ERROR, "%.255s:%u: the line ends too early; %s", ps->path, ps->line, why);
 	return -EINVAL;
 }
 
 static int fail_errno(const struct parser *ps, int err)
 {
-	snprintf(ps->error, POLICY_ERROR, "%s: %s", ps->path, errstr(-err));
+	snprintf(ps->error, POLICY_ERROR, "%.255s: %s", ps->path, errstr(-err));
 	return err;
 }
 
@@ -331,7 +330,7 @@ int policy_read(int fd, const char *path, struct policy **p, char error[POLICY_E
 		len += n > 0 ? (size_t)n : 0;
 	}
 	if (len > POLICY_BYTES) {
-		snprintf(error, POLICY_ERROR, "%s: larger than a policy may be; expected at most 1 MiB", path);
+		snprintf(error, POLICY_ERROR, "%.255s: larger than a policy may be; expected at most 1 MiB", path);
 		return -EFBIG;
 	}
 	return policy_parse(text, len, path, p, error);
