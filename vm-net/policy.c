@@ -28,29 +28,31 @@ enum { DNS_PORT = 53 };
 struct matches {
 	struct policy_set any, open;
 	bool shut;                      /* only `open` allows */
+	bool mapped;                    /* ... and the default */
 };
 
-/* Collect the rules that may match. @as: the only name that DNS is believed; NULL: all that the address has. */
+/* Collect the rules that may match. @as: the only name; NULL: all that the address has. */
 static void collect(const struct policy *p, const struct policy_flow *f, const struct policy_view *view, const char *as,
 		    struct matches *m)
 {
 	const struct policy_index *x = &p->index;
 	const struct names_entry *entry = NULL;
 	const char *name;
-	bool mapped = false;
 	size_t at = 0;
 
+	m->mapped = false;
 	policy_index_clear(x, &m->open);
 	policy_index_clear(x, &m->any);
 	while ((name = space_mapped(view->space, &f->to, &at))) {
-		policy_index_name(x, name, &m->open);
-		mapped = true;
+		if (!as || !strcmp(name, as))
+			policy_index_name(x, name, &m->open);
+		m->mapped = true;
 	}
-	policy_index_address(x, &f->to, mapped ? POLICY_INDEX_ANY : POLICY_INDEX_PART, space_virtual(view->space, &f->to),
+	policy_index_address(x, &f->to, m->mapped ? POLICY_INDEX_ANY : POLICY_INDEX_PART, space_virtual(view->space, &f->to),
 			     &m->open);
 	if (space_host(view->space, &f->to))
 		policy_index_join(x, &m->open, &x->host);
-	policy_index_join(x, mapped ? &m->open : &m->any, &x->star);
+	policy_index_join(x, m->mapped ? &m->open : &m->any, &x->star);
 	policy_index_address(x, &f->to, POLICY_INDEX_ANY, NULL, &m->any);
 	policy_index_join(x, &m->any, &m->open);
 	if (as)
@@ -58,30 +60,25 @@ static void collect(const struct policy *p, const struct policy_flow *f, const s
 	else
 		while ((name = names_next(view->names, &f->to, view->now_ms, &entry)))
 			policy_index_name(x, name, &m->any);
-	m->shut = m->shut && !mapped;
 }
 
-/* The name by which a rule matched, if it was by one. */
-static void tell_name(const struct policy *p, const struct policy_flow *f, const struct policy_view *view,
-		      const char *as, uint32_t rule, char name[NAMES_TEXT])
+/* The name by which a rule matched. Return: NULL when it was by address. */
+static const char *find_name(const struct policy *p, const struct policy_flow *f, const struct policy_view *view,
+			     const char *as, uint32_t rule)
 {
 	const struct names_entry *entry = NULL;
-	const char *known;
+	const char *name;
 	size_t at = 0;
 
-	while ((known = space_mapped(view->space, &f->to, &at)))
-		if (policy_index_matches(&p->index, known, rule))
-			goto found;
-	if (as) {
-		known = policy_index_matches(&p->index, as, rule) ? as : NULL;
-		goto found;
-	}
-	while ((known = names_next(view->names, &f->to, view->now_ms, &entry)))
-		if (policy_index_matches(&p->index, known, rule))
-			goto found;
-found:
-	if (known)
-		strcpy(name, known);
+	if (as)
+		return policy_index_matches(&p->index, as, rule) ? as : NULL;
+	while ((name = space_mapped(view->space, &f->to, &at)))
+		if (policy_index_matches(&p->index, name, rule))
+			return name;
+	while ((name = names_next(view->names, &f->to, view->now_ms, &entry)))
+		if (policy_index_matches(&p->index, name, rule))
+			return name;
+	return NULL;
 }
 
 static bool in(const struct policy_set *s, size_t rule)
@@ -126,16 +123,19 @@ static void judge(const struct policy *p, const struct policy_flow *f, const str
 	i = decide(p, f, &m, v);
 	if (i != SIZE_MAX) {
 		const struct policy_rule *r = &p->rule[i];
+		const char *name;
 
 		v->line = r->line;
 		/* The check of names is for TCP: a flow of UDP that such a rule is about is QUIC. */
 		v->allow = r->action != POLICY_DENY && !(r->sni && f->proto != POLICY_TCP);
 		v->sni = r->sni && v->allow;
 		v->redirect = r->action == POLICY_REDIRECT ? &p->target[r->target] : NULL;
-		tell_name(p, f, view, as, (uint32_t)i, v->name);
+		name = find_name(p, f, view, as, (uint32_t)i);
+		if (name)
+			strcpy(v->name, name);
 	} else {
-		v->protected = m.shut;
-		v->allow = p->allow && !m.shut;
+		v->protected = m.shut && !m.mapped;
+		v->allow = p->allow && !v->protected;
 	}
 }
 
@@ -153,7 +153,7 @@ void policy_judge(const struct policy *p, const struct policy_flow *f, const str
 }
 
 /**
- * policy_judge_as() - judge a flow as if DNS had told one name alone for its address
+ * policy_judge_as() - judge a flow as if its address had one name alone
  *
  * For a flow whose verdict says `sni`, with the name that its client asks the server for; and for flows that live on when
  * a policy is reloaded, with the name by which they were allowed, which may have expired.
