@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: ISC
 /*
  * policy_fuzz.c - no text makes the parser of policies misbehave, what it refuses it explains in one line, and what
- * it takes never opens protected space but by what says so. The first byte says what the rest is: a policy, names, or messages of
- * the kernel.
+ * it takes never opens protected space but by what says so. The first byte says what the rest is: a policy, a number for each
+ * word of one, a name, or messages of the kernel.
  */
 #include <assert.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "hostaddr.h"
 #include "names.h"
@@ -88,6 +89,27 @@ static void try_policy(const uint8_t *data, size_t size)
 	policy_unref(p);
 }
 
+/* A policy of words that mean something, a byte for each. */
+static void try_words(const uint8_t *data, size_t size)
+{
+	static const char *const words[] = {
+		"\n", "\nallow", "\ndeny", "\nlog", "\nredirect", "\ndefault", " allow", " deny", " tcp", " udp", " icmp", " dns", " any",
+		" *", " *.", " host", " a.example", " *.example", " x", ",", ",*", ",host", ",www.b.example", " port", " 443", " 80-90", "-",
+		" sni", " to", " unix:/s", " proxy-v2", " 127.0.0.1", " 0.0.0.0/0", " ::/0", " ::1-::2", ",10.0.0.0/8", " 127.0.0.1:1",
+		" [::1]:1", ",443", "#", " allow tcp a.example", "\nallow tcp *", "\nredirect tcp * port 443 to unix:/s",
+		"\nallow tcp a.example,*.example port 443 sni", " 169.254.0.0/16", "\nlog any *", "\nallow any *,a.example,x",
+	};
+	char *text;
+	size_t len = 0, i;
+
+	size = MIN(size, (size_t)1000);
+	text = malloc(64 * size + 1);
+	for (i = 0; i < size; i++)
+		len += (size_t)sprintf(text + len, "%s", words[data[i] % ARRAY_SIZE(words)]);
+	try_policy((const uint8_t *)text, len);
+	free(text);
+}
+
 static void try_names(const uint8_t *data, size_t size)
 {
 	char text[300], name[NAMES_TEXT], again[NAMES_TEXT];
@@ -126,6 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] == 'n')
 		try_names(data + 1, size - 1);
+	else if (data[0] == 'w')
+		try_words(data + 1, size - 1);
 	else if (data[0] == 'k')
 		try_netlink(data + 1, size - 1);
 	else
