@@ -15,12 +15,12 @@ static unsigned int chance(unsigned int n)
 /* An address among few, of either family. */
 static struct addr some_address(void)
 {
-	uint8_t v4[4] = { 203, 0, (uint8_t)(112 + chance(4)), (uint8_t)chance(256) };
+	uint8_t v4[4] = { 203, 0, (uint8_t)(112 + chance(16)), (uint8_t)chance(256) };
 	struct addr a = address("2001:db8::");
 
 	if (chance(2))
 		return addr_v4(v4);
-	a.b[14] = (uint8_t)chance(4);
+	a.b[14] = (uint8_t)chance(16);
 	a.b[15] = (uint8_t)chance(256);
 	return a;
 }
@@ -44,7 +44,7 @@ static struct policy *ranges(struct addr_range *r)
 		char a[ADDR_TEXT];
 		bool v4;
 
-		r[i] = (struct addr_range){ some_address(), 128 - chance(chance(8) ? 6 : 13) };
+		r[i] = (struct addr_range){ some_address(), 128 - chance(chance(8) ? 5 : 9) };
 		cut(&r[i]);
 		v4 = addr_is_v4(&r[i].addr);
 		if (chance(3)) {
