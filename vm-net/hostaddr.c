@@ -76,7 +76,7 @@ static void ask_again(struct hostaddr *h)
 		go_blind(h, errstr(-err));
 }
 
-/* Changes were lost. The kernel takes no second request during a dump; what is part of one is never lost, its end neither. */
+/* Changes were lost. The kernel takes no second request during a dump; what is part of one, its end too, is never lost. */
 static void lost(struct hostaddr *h)
 {
 	if (h->state == HOSTADDR_DUMPING)

@@ -78,7 +78,8 @@ static int add_address(struct policy_index *x, uint32_t rule, const char *text, 
 		if (parse_span(text, &r.addr, &last))
 			return -EINVAL;
 	} else {
-		*why = "is no prefix; expected ADDRESS/BITS, at most 32 bits, of IPv6 128, and none of the address beyond them";
+		*why = "is no prefix; expected ADDRESS/BITS, at most 32 bits, of IPv6 128, and none of the address "
+		       "beyond them";
 		if (addr_parse_range(text, &r))
 			return -EINVAL;
 		last = last_of(&r);

@@ -87,7 +87,8 @@ static int find(const char *const table[], size_t count, const char *word)
 static int parse_proto(struct parser *ps, struct policy_rule *r)
 {
 	static const char *const names[] = {
-		[POLICY_TCP] = "tcp", [POLICY_UDP] = "udp", [POLICY_ICMP] = "icmp", [POLICY_DNS] = "dns", [POLICY_PROTOS] = "any",
+		[POLICY_TCP] = "tcp", [POLICY_UDP] = "udp", [POLICY_ICMP] = "icmp", [POLICY_DNS] = "dns",
+		[POLICY_PROTOS] = "any",
 	};
 	const char *word = next(ps);
 	int proto = find(names, ARRAY_SIZE(names), word);
@@ -210,7 +211,8 @@ static int parse_rule(struct parser *ps, enum policy_action action)
 	int err;
 
 	if (ps->p->rules == POLICY_RULES_MAX)
-		return fail(ps, ps->word[0], "is one rule too many; expected at most 16384, with lists where there are more");
+		return fail(ps, ps->word[0], "is one rule too many; expected at most 16384, with lists where there are "
+			    "more");
 	err = parse_proto(ps, &r);
 	if (!err)
 		err = parse_dests(ps, &r);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tap.h"
 
@@ -165,11 +166,37 @@ static void test_many(void)
 	names_free(n);
 }
 
+/* What it costs to learn, and to look an address up, with a table that is full and all of it alive or expired. */
+static void measure(void)
+{
+	enum { CAP = 65536 };
+	struct names *n = names_new(CAP);
+	struct timespec t[4];
+	unsigned int i, known = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &t[0]);
+	for (i = 0; i < CAP; i++)
+		learn(n, "www.some.example", i, 300 + i % 1000, 0);
+	clock_gettime(CLOCK_MONOTONIC, &t[1]);
+	for (i = 0; i < CAP; i++)
+		known += has(n, "www.some.example", i, 0);
+	clock_gettime(CLOCK_MONOTONIC, &t[2]);
+	for (i = 0; i < CAP; i++)
+		learn(n, "www.other.example", CAP + i, 300, 2000000);
+	clock_gettime(CLOCK_MONOTONIC, &t[3]);
+	CHECK(known == CAP && names_stats(n).evicted == CAP, "a large table, filled twice");
+	for (i = 0; i < 3; i++)
+		printf("# %s: %ld ns\n", i ? i == 1 ? "look-up" : "to learn in another's place" : "to learn",
+		       ((t[i + 1].tv_sec - t[i].tv_sec) * 1000000000 + t[i + 1].tv_nsec - t[i].tv_nsec) / CAP);
+	names_free(n);
+}
+
 int main(void)
 {
 	test_canonical();
 	test_life();
 	test_room();
 	test_many();
+	measure();
 	return tap_done();
 }

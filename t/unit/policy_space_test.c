@@ -120,6 +120,7 @@ static void test_mapped(void)
 	JUDGE("allow tcp meta.internal port 80\n", "tcp 169.254.169.254 80", "allow 1 meta.internal", "... to its name");
 	JUDGE("allow tcp *.internal\n", "tcp 169.254.169.254 80", "allow 1 meta.internal", "... to a wildcard");
 	JUDGE("allow tcp *\n", "tcp 169.254.169.254 80", "allow 1", "... to a star");
+	JUDGE("allow tcp 0.0.0.0/0\n", "tcp 169.254.169.254 80", "allow 1", "... to a prefix of no bits");
 	JUDGE("allow tcp evil.example\ndeny tcp meta.internal\n", "tcp 169.254.169.254 80", "deny 2 meta.internal",
 	      "... not to a name that DNS told");
 	JUDGE("allow tcp evil.example\n", "tcp 169.254.169.254 80", "deny 0", "... even if no other matches");
