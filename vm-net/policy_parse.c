@@ -26,7 +26,7 @@ struct parser {
 	char *word[WORDS + 1];          /* NULL after the last */
 	size_t at;
 	bool ended;                     /* `default` was there */
-	bool named, other;              /* what the rule's destinations are: names, or anything else */
+	bool other;                     /* the rule has destinations that are no names */
 	char *error;
 };
 
@@ -116,7 +116,7 @@ static int parse_dest(struct parser *ps, const struct policy_rule *r, const char
 		return err == -EINVAL ? fail(ps, text, why) : fail_errno(ps, err);
 	if (r->protos == 1u << POLICY_DNS && (kind == POLICY_DEST_ADDRESS || kind == POLICY_DEST_HOST))
 		return fail(ps, text, "cannot be resolved; expected a name, *.NAME or * in a rule for dns");
-	*(kind == POLICY_DEST_NAME ? &ps->named : &ps->other) = true;
+	ps->other |= kind != POLICY_DEST_NAME;
 	return 0;
 }
 
@@ -130,7 +130,7 @@ static int parse_dests(struct parser *ps, const struct policy_rule *r)
 	list = strdup(list);
 	if (!list)
 		return fail_errno(ps, -ENOMEM);
-	ps->named = ps->other = false;
+	ps->other = false;
 	text = list;
 	do {
 		comma = strchr(text, ',');

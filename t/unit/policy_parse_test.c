@@ -48,6 +48,7 @@ static const struct { const char *text, *error; } bad[] = {
 	{ "allow tcp 10.0.0.2-10.0.0.1", "p:1: '10.0.0.2-10.0.0.1' " RANGE },
 	{ "allow tcp 10.0.0.2-9", "p:1: '10.0.0.2-9' " RANGE },
 	{ "allow tcp 10.0.0.2-::1", "p:1: '10.0.0.2-::1' " RANGE },
+	{ "allow tcp ::1-10.0.0.2", "p:1: '::1-10.0.0.2' " RANGE },
 	{ "allow tcp 10.0.0.2-", "p:1: '10.0.0.2-' " RANGE },
 	{ "allow tcp a.example,", "p:1: 'a.example,' has an empty place; expected a list with commas and without blanks" },
 	{ "allow tcp a.example, b.example", "p:1: 'a.example,' has an empty place; expected a list with commas and without blanks" },
@@ -112,6 +113,7 @@ static const char *const good[] = {
 	"allow tcp dead-beef.example,ab-1.example", "allow tcp localhost", "allow tcp " LABEL63 ".example", "deny any *,host,a.example",
 	"redirect tcp * port 1,2-3 to unix:" PATH100 "bcdefg", "redirect tcp * port 1 to unix:/a#b proxy-v2",
 	"default deny # and nothing more\n\n# really\n", "allow tcp ::ffff:10.0.0.0/104", "allow tcp 10.0.0.1-10.0.0.1",
+	"allow tcp *\r\nallow tcp a.example sni\r\n",
 };
 
 static void test_texts(void)

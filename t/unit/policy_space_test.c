@@ -85,6 +85,8 @@ static void test_opened(void)
 	JUDGE("allow tcp 10.0.0.0/8\n", "tcp 10.9.9.9 80", "allow 1", "a prefix that has the virtual network in it");
 	JUDGE("allow tcp 10.0.0.0/8\n", "tcp 10.0.2.2 80", "deny 0 protected", "... does not open the gateway");
 	JUDGE("allow tcp 10.0.0.0/8\n", "tcp 10.0.2.99 80", "deny 0 protected", "... nor what is beside it");
+	JUDGE("allow tcp 10.0.2.1-10.0.3.1\n", "tcp 10.0.2.2 80", "deny 0 protected", "... nor does a range that goes beyond");
+	JUDGE("allow tcp 10.0.1.9-10.0.2.9\n", "tcp 10.0.2.2 80", "deny 0 protected", "... or begins before");
 	JUDGE("allow tcp 10.0.2.0/24\n", "tcp 10.0.2.2 80", "allow 1", "... the virtual network itself does");
 	JUDGE("deny tcp 10.0.0.0/8\n", "tcp 10.0.2.2 80", "deny 1", "... and denying it denies it");
 	JUDGE("allow tcp host port 8080\n", "tcp 10.0.2.2 8080", "allow 1", "host is the gateway");
