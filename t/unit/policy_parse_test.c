@@ -113,7 +113,7 @@ static const char *const good[] = {
 	"allow tcp dead-beef.example,ab-1.example", "allow tcp localhost", "allow tcp " LABEL63 ".example", "deny any *,host,a.example",
 	"redirect tcp * port 1,2-3 to unix:" PATH100 "bcdefg", "redirect tcp * port 1 to unix:/a#b proxy-v2",
 	"default deny # and nothing more\n\n# really\n", "allow tcp ::ffff:10.0.0.0/104", "allow tcp 10.0.0.1-10.0.0.1",
-	"allow tcp *\r\nallow tcp a.example sni\r\n",
+	"# c\r\n\r\nallow tcp *\r\nallow tcp a.example sni\r\n",
 };
 
 static void test_texts(void)
@@ -209,10 +209,45 @@ static void test_files(void)
 	close(fds[0]);
 }
 
+/* Every display in the manual's examples is a policy. */
+static void test_manual(void)
+{
+	FILE *page = fopen("man/vm-policy.5", "re");
+	char line[200], text[2000] = "", error[POLICY_ERROR] = "";
+	bool examples = false, display = false, all = true;
+	unsigned int n = 0;
+
+	if (!page) {
+		printf("ok %u - the manual's examples # skip not run where man is\n", ++tap_tests);
+		return;
+	}
+	while (fgets(line, sizeof(line), page)) {
+		examples |= !strcmp(line, ".Sh EXAMPLES\n");
+		if (examples && !strncmp(line, ".Bd", 3)) {
+			display = true;
+			*text = '\0';
+		} else if (display && !strcmp(line, ".Ed\n")) {
+			struct policy *p = policy(text, error);
+
+			if (!p)
+				printf("# %s\n", error);
+			all &= p != NULL;
+			display = false;
+			n++;
+			policy_unref(p);
+		} else if (display && strlen(text) + strlen(line) < sizeof(text)) {
+			strcat(text, line);
+		}
+	}
+	fclose(page);
+	CHECK(all && n >= 5, "the manual's examples are policies");
+}
+
 int main(void)
 {
 	test_texts();
 	test_limits();
 	test_files();
+	test_manual();
 	return tap_done();
 }
