@@ -50,9 +50,7 @@ static int read_additional(struct dns_question *q, const uint8_t *msg, size_t le
 		at += 10 + (size_t)dns_get16(fixed + 8);
 		if (dns_get16(fixed) != DNS_OPT_TYPE)
 			continue;
-		if (*owner)
-			return DNS_FORMERR;
-		e = MAX(e, read_opt(q, fixed));
+		e = *owner ? DNS_FORMERR : read_opt(q, fixed);
 		if (e == DNS_FORMERR)
 			return e;
 	}
