@@ -11,13 +11,14 @@
  */
 #include "dns.h"
 
-#include <errno.h>
+#include <time.h>
 
 #include "addr.h"
 #include "dnsanswer.h"
 #include "dnsflight.h"
 #include "dnshosts.h"
 #include "dnsmsg.h"
+#include "log.h"
 #include "util.h"
 
 enum { FLIGHTS = 256, TRY_MSEC = 1000, TOTAL_MSEC = 5000 };
@@ -27,6 +28,7 @@ struct dns {
 	struct dns_stats stats;
 	struct dnshosts *hosts;
 	struct dnsflights *flights;
+	bool said_none;                 /* that there is no server */
 	uint8_t out[DNS_LARGEST];
 };
 
@@ -90,6 +92,9 @@ void dns_cancel(struct dns *d, const struct dns_client *c)
  */
 void dns_servers(struct dns *d, const struct dns_server *servers, size_t n)
 {
+	if (!n && !d->said_none)
+		warn("dns: this host names no server in its resolv.conf: nothing is resolved until it does");
+	d->said_none = !n;
 	dnsflights_servers(d->flights, servers, n);
 }
 
@@ -109,6 +114,15 @@ unsigned int dns_waiting(const struct dns *d)
 const struct dns_stats *dns_stats(const struct dns *d)
 {
 	return &d->stats;
+}
+
+static uint64_t monotonic(void *arg)
+{
+	struct timespec t;
+
+	(void)arg;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* The guest's own loopback is asked of nobody (RFC 6761 §6.3). */
@@ -137,6 +151,7 @@ struct dns *dns_new(const struct dns_config *c)
 	d->c.try_msec = c->try_msec ? c->try_msec : TRY_MSEC;
 	d->c.total_msec = c->total_msec ? c->total_msec : TOTAL_MSEC;
 	d->c.udp_max = MAX(c->udp_max ? c->udp_max : DNS_UDP_ASKED, (size_t)DNS_UDP_LEAST);
+	d->c.now = c->now ? c->now : monotonic;
 	d->hosts = dnshosts_new();
 	d->flights = dnsflights_new(&d->c, &d->stats);
 	if (!d->hosts || !d->flights || add_localhost(d->hosts)) {

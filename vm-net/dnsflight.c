@@ -18,12 +18,11 @@
 
 #include <errno.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "dnsanswer.h"
 #include "dnsmsg.h"
 #include "dnspool.h"
-#include "log.h"
+#include "dnstell.h"
 #include "loop.h"
 #include "util.h"
 
@@ -56,7 +55,6 @@ struct dnsflights {
 	int timer;
 	uint64_t armed;         /* when the timer runs out; 0: it does not run */
 	unsigned int waiting;
-	bool said_none;         /* that there is no server */
 	struct dnspool pool;
 	struct dnsanswer answer;
 	uint8_t out[DNS_LARGEST];
@@ -65,12 +63,7 @@ struct dnsflights {
 
 static uint64_t now(const struct dnsflights *d)
 {
-	struct timespec t;
-
-	if (d->c->now)
-		return d->c->now(d->c->arg);
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return d->c->now(d->c->arg);
 }
 
 /* Have the timer run out no later than the first flight is due. */
@@ -128,44 +121,6 @@ static void fail(struct flight *f)
 	finish(f, dnsmsg_end(&o, o.truncated ? DNS_NOERROR : DNS_SERVFAIL));
 }
 
-static void learn(struct dnsflights *d, const struct dnsanswer *a)
-{
-	char text[DNSNAME_TEXT];
-	unsigned int i, j;
-
-	if (a->q->type != DNS_A && a->q->type != DNS_AAAA)
-		return;
-	for (i = 0; i <= a->links; i++) {
-		dnsname_text(dnsanswer_name(a, i), text);
-		for (j = 0; j < a->count; j++)
-			if (a->record[j].told)
-				d->c->learned(d->c->arg, text, &a->record[j].addr, a->valid);
-	}
-}
-
-/* Policy hears of the addresses before the guest can use them. */
-static void tell(struct flight *f)
-{
-	struct dnsflights *d = f->d;
-	struct dnsanswer *a = &d->answer;
-	unsigned int i;
-	size_t len;
-
-	for (i = 0; i < a->count; i++) {
-		struct dnsanswer_record *r = &a->record[i];
-
-		if (d->c->keep && (r->type == DNS_A || r->type == DNS_AAAA) && !d->c->keep(d->c->arg, &r->addr)) {
-			r->drop = true;
-			d->stats->protected++;
-		}
-	}
-	len = dnsanswer_write(a, d->out, dns_limit(d->c, &f->client, &f->q));
-	d->stats->dropped += a->dropped;
-	d->stats->answered++;
-	learn(d, a);
-	finish(f, len);
-}
-
 /* -- asking -- */
 
 static struct dnsask *free_ask(struct flight *f)
@@ -188,7 +143,7 @@ static bool ask(struct flight *f, int i, bool tcp)
 	const struct dnspool_member *m = &d->pool.member[i];
 	struct dnsask *a = free_ask(f);
 	uint8_t msg[DNS_ASK];
-	const uint64_t wait = d->c->try_msec;
+	uint64_t wait = d->c->try_msec;
 	size_t len;
 
 	if (f->tries == TRIES || getrandom(&a->id, sizeof(a->id), 0) != sizeof(a->id))
@@ -201,7 +156,8 @@ static bool ask(struct flight *f, int i, bool tcp)
 		return false;
 	d->stats->asked++;
 	d->stats->asked_tcp += tcp;
-	f->due = MIN(now(d) + (m->fails && dnspool_spare(&d->pool, f->tried) ? wait / 4 : wait << f->round), f->deadline);
+	wait = now(d) + (m->fails && dnspool_spare(&d->pool, f->tried) ? wait / 4 : wait << f->round);
+	f->due = MIN(wait, f->deadline);
 	return true;
 }
 
@@ -270,7 +226,7 @@ static void judge(struct flight *f, struct dnsask *a, const uint8_t *msg, size_t
 		dnsask_stop(a);
 		advance(f);
 	} else {
-		tell(f);
+		finish(f, dnstell(d->c, d->stats, &d->answer, dns_limit(d->c, &f->client, &f->q), d->out));
 	}
 }
 
@@ -400,7 +356,7 @@ void dnsflights_cancel(struct dnsflights *d, const struct dns_client *c)
 /**
  * dnsflights_servers() - these are the servers now
  * @d
- * @servers, @n: in the order in which to ask; none: every question fails, and a line says why
+ * @servers, @n: in the order in which to ask
  *
  * When they are others than before, what waits is asked anew.
  */
@@ -409,9 +365,6 @@ void dnsflights_servers(struct dnsflights *d, const struct dns_server *servers, 
 	bool changed = dnspool_set(&d->pool, servers, n);
 	unsigned int i, j;
 
-	if (!n && !d->said_none)
-		warn("dns: this host names no server in its resolv.conf: nothing is resolved until it does");
-	d->said_none = !n;
 	for (i = 0; changed && i < d->c->flights; i++) {
 		struct flight *f = &d->flight[i];
 

@@ -274,7 +274,7 @@ static void test_answers(void)
 
 static void test_chain_length(void)
 {
-	char from[8], to[8];
+	char from[16], to[16];
 	int i;
 
 	question("n0", DNS_A, 0);

@@ -184,7 +184,7 @@ static void test_child(void)
 	close(pipes[0]);
 
 	loop = loop_new();
-	on_servers(NULL, NULL, 0);
+	on_servers(NULL, servers, 0);
 	struct resolv *r = resolv_follow(loop, in_dir("nowhere/resolv.conf"), on_servers, NULL);
 	FILE *f = fopen("/proc/thread-self/children", "r");
 
