@@ -18,6 +18,7 @@
 #include "dnsflight.h"
 #include "dnshosts.h"
 #include "dnsmsg.h"
+#include "dnsroom.h"
 #include "log.h"
 #include "util.h"
 
@@ -27,7 +28,7 @@ struct dns {
 	struct dns_config c;            /* without zeros that mean something else */
 	struct dns_stats stats;
 	struct dnshosts *hosts;
-	struct dnsflights *flights;
+	struct dnsroom *room;
 	bool said_none;                 /* that there is no server */
 	uint8_t out[DNS_LARGEST];
 };
@@ -70,7 +71,7 @@ int dns_query(struct dns *d, const struct dns_client *c, const uint8_t *msg, siz
 		   !d->c.allowed(d->c.arg, dnsname_text(q.name, text))) {
 		d->stats.refused++;
 		reply(d, c, &q, DNS_REFUSED);
-	} else if (!dnsflights_merge(d->flights, c, &q) && !dnsflights_start(d->flights, c, &q)) {
+	} else if (!dnsroom_merge(d->room, c, &q) && !dnsroom_start(d->room, c, &q)) {
 		d->stats.overflow++;
 		reply(d, c, &q, DNS_SERVFAIL);
 	}
@@ -80,7 +81,7 @@ int dns_query(struct dns *d, const struct dns_client *c, const uint8_t *msg, siz
 /** dns_cancel() - a client is gone: nothing is answered to it any more. @d. @c: who. */
 void dns_cancel(struct dns *d, const struct dns_client *c)
 {
-	dnsflights_cancel(d->flights, c);
+	dnsroom_cancel(d->room, c);
 }
 
 /**
@@ -95,7 +96,7 @@ void dns_servers(struct dns *d, const struct dns_server *servers, size_t n)
 	if (!n && !d->said_none)
 		warn("dns: this host names no server in its resolv.conf: nothing is resolved until it does");
 	d->said_none = !n;
-	dnsflights_servers(d->flights, servers, n);
+	dnsroom_servers(d->room, servers, n);
 }
 
 /** dns_hosts() - the names that are answered here; learned() is not told of them. @d. Return: @d's own. */
@@ -107,7 +108,7 @@ struct dnshosts *dns_hosts(struct dns *d)
 /** dns_waiting() - questions that wait for servers. @d. Return: how many. */
 unsigned int dns_waiting(const struct dns *d)
 {
-	return dnsflights_waiting(d->flights);
+	return dnsroom_waiting(d->room);
 }
 
 /** dns_stats() - what happened. @d. Return: @d's own. */
@@ -153,8 +154,8 @@ struct dns *dns_new(const struct dns_config *c)
 	d->c.udp_max = MAX(c->udp_max ? c->udp_max : DNS_UDP_ASKED, (size_t)DNS_UDP_LEAST);
 	d->c.now = c->now ? c->now : monotonic;
 	d->hosts = dnshosts_new();
-	d->flights = dnsflights_new(&d->c, &d->stats);
-	if (!d->hosts || !d->flights || add_localhost(d->hosts)) {
+	d->room = dnsroom_new(&d->c, &d->stats);
+	if (!d->hosts || !d->room || add_localhost(d->hosts)) {
 		dns_free(d);
 		return NULL;
 	}
@@ -166,7 +167,7 @@ void dns_free(struct dns *d)
 {
 	if (!d)
 		return;
-	dnsflights_free(d->flights);
+	dnsroom_free(d->room);
 	dnshosts_free(d->hosts);
 	free(d);
 }

@@ -282,13 +282,13 @@ static void test_tcp(void)
 
 static void test_edns(void)
 {
-	w_start(no_edns, NULL, &plain);
+	w_start(no_edns, NULL, &(struct dns_config){ .try_msec = 60000, .total_msec = 60000 });
 	w_ask("x", DNS_A);
 	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 2, "a server without EDNS is asked without");
 	w_ask("y", DNS_A);
 	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 3, "... from then on");
 	w_end();
-	w_start(servfail, other_answer, &plain);
+	w_start(servfail, other_answer, &(struct dns_config){ .try_msec = 60000, .total_msec = 60000 });
 	w_ask("x", DNS_A);
 	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 1 && w.two.heard == 1, "who has no answer makes the next one's turn (IPv6)");
 	w.two.behave = refuse;

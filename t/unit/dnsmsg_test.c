@@ -341,9 +341,22 @@ static void test_truncation(void)
 	for (i = 0; i < 100; i++)
 		ba(&m, "@12", 60, "\1\2\3\4");
 	read_answer();
-	n = dnsanswer_write(&a, out, 1232);
-	CHECK(n <= 1232 && dns_get16(out + 6) == (1232 - 19 - 11) / 16 && out[n - 11] == 0 && out[n - 9] == DNS_OPT_TYPE &&
+	n = dnsanswer_write(&a, out, 1224);
+	CHECK(n <= 1224 && dns_get16(out + 6) == (1224 - 19 - 11) / 16 && out[n - 11] == 0 && out[n - 9] == DNS_OPT_TYPE &&
 	      out[11] == 1, "EDNS has its place in it");
+}
+
+/* A small record behind a large one: who sees TC must not take what is there for all but the last. */
+static void test_truncation_is_an_end(void)
+{
+	static uint8_t text[600];
+
+	question("x", DNS_TXT, 0);
+	brr(&m, 1, "x", DNS_TXT, 60, "\5first", 6);
+	brr(&m, 1, "x", DNS_TXT, 60, text, sizeof(text));
+	brr(&m, 1, "x", DNS_TXT, 60, "\4last", 5);
+	CHECK(read_answer() == 0 && a.count == 3 && dnsanswer_write(&a, out, 512) && dns_get16(out + 6) == 1 &&
+	      dns_get16(out + 2) & TC && a.record[0].told && !a.record[1].told && !a.record[2].told, "nothing follows what did not fit");
 }
 
 static void test_types(void)
@@ -428,6 +441,7 @@ int main(void)
 	test_chain_length();
 	test_bad_answers();
 	test_truncation();
+	test_truncation_is_an_end();
 	test_types();
 	test_hosts();
 	return tap_done();
