@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: ISC
 /* dns_failover_test.c - servers that are dead, slow or replaced, and more questions than there is room for. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "dns_world.h"
+#include "sandbox.h"
+#include "util.h"
 
 static const struct dns_config plain;
 static struct build m;
@@ -196,6 +201,36 @@ static void test_servers(void)
 	CHECK(true, "freed with questions on their way");
 }
 
+/* In a process that can open nothing but sockets; the servers of the test need accept4(2), too. */
+static void test_confined(void)
+{
+	static const struct sandbox_call calls[] = {
+		{ .nr = SYS_epoll_wait }, { .nr = SYS_epoll_ctl }, { .nr = SYS_recvfrom }, { .nr = SYS_sendto },
+		{ .nr = SYS_close }, { .nr = SYS_getrandom }, { .nr = SYS_timerfd_settime }, { .nr = SYS_read },
+		{ .nr = SYS_socket, .arg = 0, .mask = 0xffffffff, .value = AF_INET },
+		{ .nr = SYS_socket, .arg = 0, .mask = 0xffffffff, .value = AF_INET6 },
+		{ .nr = SYS_connect }, { .nr = SYS_getsockopt }, { .nr = SYS_accept4 }, { .nr = SYS_clock_gettime },
+		{ .nr = SYS_mmap }, { .nr = SYS_munmap }, { .nr = SYS_brk }, { .nr = SYS_exit_group },
+	};
+	int status;
+
+	fflush(stdout);
+	if (fork() == 0) {
+		bool ok;
+
+		w_start(silent, answer, &plain);
+		if (sandbox_calls(calls, ARRAY_SIZE(calls)) || open("/dev/null", O_RDONLY) >= 0)
+			_exit(2);
+		w_ask("a", DNS_A);
+		ok = w_says(DNS_NOERROR, 1);
+		w_send(1, true, "a", DNS_A, 0);
+		w_run(2);
+		_exit(!ok || !w_says(DNS_NOERROR, 1) || !w.two.heard_tcp);
+	}
+	wait(&status);
+	CHECK(status == 0, "all this works in a process that can open no file");
+}
+
 int main(void)
 {
 	alarm(60);
@@ -205,5 +240,6 @@ int main(void)
 	test_merge();
 	test_room();
 	test_servers();
+	test_confined();
 	return tap_done();
 }
