@@ -23,15 +23,14 @@ struct dnsroom {
 static void arm(struct dnsflight_base *b)
 {
 	struct dnsroom *r = container_of(b, struct dnsroom, b);
-	uint64_t first = UINT64_MAX, now;
+	uint64_t first = UINT64_MAX, now = b->c->now(b->c->arg);
 	unsigned int i;
 
 	for (i = 0; i < b->c->flights; i++)
 		if (r->flight[i].waiting)
 			first = MIN(first, r->flight[i].due);
-	if (first == UINT64_MAX || (r->armed && r->armed <= first))
+	if (first == UINT64_MAX || (r->armed > now && r->armed <= first))
 		return;
-	now = b->c->now(b->c->arg);
 	r->armed = first;
 	loop_timer_set(b->c->loop, r->timer, first > now ? first - now : 1);
 }

@@ -61,7 +61,8 @@ static void test_dead_first(void)
 	CHECK(w_says(DNS_NOERROR, 1) && w_now(NULL) - start >= 100, "a silent server costs a question its time");
 	for (i = 0; i < 20; i++)
 		w_ask("b", DNS_A);
-	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 1 && w.two.heard == 21, "... one question, for then it stands back");
+	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 1 && w.two.heard == 21,
+	      "... one question, for then it stands back");
 	w.offset += 2000;
 	w_send(1, false, "c", DNS_A, 0);
 	w_send(2, false, "c", DNS_A, 0);
@@ -79,6 +80,27 @@ static void test_dead_first(void)
 	w_ask("e", DNS_A);
 	w_ask("e", DNS_A);
 	CHECK(w.one.heard == 4 && w_says(DNS_NOERROR, 1), "one that is there again is the first again");
+	w_end();
+}
+
+static void test_finding_out(void)
+{
+	struct dns_server three[3];
+	uint64_t start;
+
+	w_start(silent, answer, &(struct dns_config){ .try_msec = 800, .total_msec = 10000 });
+	w_ask("a", DNS_A);
+	w.offset += 2000;
+	start = w_now(NULL);
+	w_ask("b", DNS_A);
+	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 2 && w_now(NULL) - start < 700,
+	      "finding out about a server costs a quarter");
+	three[0] = w.one.at;
+	three[1] = three[2] = w.two.at;
+	three[2].port = 1;
+	dns_servers(w.dns, three, 3);
+	w_ask("c", DNS_A);
+	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 2, "what is known of a server is kept when another is added");
 	w_end();
 }
 
@@ -106,7 +128,8 @@ static void test_all_dead(void)
 	w_start(silent, silent, &plain);
 	start = w_now(NULL);
 	w_ask("a", DNS_A);
-	CHECK(w_says(DNS_SERVFAIL, 0) && w_now(NULL) - start >= 400 && w_now(NULL) - start < 5000, "a question is over in time");
+	CHECK(w_says(DNS_SERVFAIL, 0) && w_now(NULL) - start >= 400 && w_now(NULL) - start < 5000,
+	      "a question is over in time");
 	CHECK(w.one.heard >= 2 && w.two.heard >= 1 && !dns_waiting(w.dns), "... servers were asked again");
 	w_send(1, true, "a", DNS_A, 0);
 	w_run(2);
@@ -120,7 +143,8 @@ static void test_all_dead(void)
 
 	w_start(garbage, answer, &plain);
 	w_ask("a", DNS_A);
-	CHECK(w_says(DNS_NOERROR, 1) && w.two.heard == 1 && dns_stats(w.dns)->bad_answers == 1, "a broken answer makes the next one's turn");
+	CHECK(w_says(DNS_NOERROR, 1) && w.two.heard == 1 && dns_stats(w.dns)->bad_answers == 1,
+	      "a broken answer makes the next one's turn");
 	w_end();
 }
 
@@ -132,7 +156,8 @@ static void test_merge(void)
 	w_start(silent, NULL, &plain);
 	w_send(1, false, "a", DNS_A, 0);
 	w_send(1, false, "a", DNS_A, 0);
-	CHECK(dns_waiting(w.dns) == 1 && dns_stats(w.dns)->merged == 1, "a client that asks again is not asked for again");
+	CHECK(dns_waiting(w.dns) == 1 && dns_stats(w.dns)->merged == 1,
+	      "a client that asks again is not asked for again");
 	w_send(2, false, "a", DNS_A, 0);
 	w_send(1, true, "a", DNS_A, 0);
 	w_send(1, false, "A", DNS_A, 0);
@@ -146,7 +171,8 @@ static void test_merge(void)
 	bheader(&again, 0x7777, RD, "a", DNS_A);
 	dns_query(w.dns, &c, again.b, again.n);
 	w_run(2);
-	CHECK(w_says(DNS_NOERROR, 1) && dns_get16(w.msg) == 0x7777 && w.one.heard == 1, "under another id it gets both answers");
+	CHECK(w_says(DNS_NOERROR, 1) && dns_get16(w.msg) == 0x7777 && w.one.heard == 1,
+	      "under another id it gets both answers");
 	w_ask("b", DNS_A);
 	CHECK(w.answers == 3, "... and no more");
 	w_end();
@@ -169,7 +195,8 @@ static void test_room(void)
 	w_send(9, false, "a", DNS_A, 0);
 	CHECK(dns_waiting(w.dns) == 8, "... for another");
 	w_run(9);
-	CHECK(w.answers == 9 && !dns_waiting(w.dns) && open_files() == before, "all are over in time, and nothing is left");
+	CHECK(w.answers == 9 && !dns_waiting(w.dns) && open_files() == before,
+	      "all are over in time, and nothing is left");
 	w_end();
 }
 
@@ -181,7 +208,8 @@ static void test_servers(void)
 	w_send(2, true, "a", DNS_A, 0);
 	dns_servers(w.dns, &w.two.at, 1);
 	w_run(2);
-	CHECK(w_says(DNS_NOERROR, 1) && w.two.heard == 2, "what waits when the servers change is asked of the new ones");
+	CHECK(w_says(DNS_NOERROR, 1) && w.two.heard == 2,
+	      "what waits when the servers change is asked of the new ones");
 	w.two.behave = silent;
 	w_send(1, false, "a", DNS_A, 0);
 	dns_servers(w.dns, &w.two.at, 1);
@@ -235,6 +263,7 @@ int main(void)
 {
 	alarm(60);
 	test_dead_first();
+	test_finding_out();
 	test_closed_port();
 	test_all_dead();
 	test_merge();

@@ -68,6 +68,15 @@ static void after_strays(struct heard *h)
 	answer(h);
 }
 
+/* Over TCP: another id first, and the answer right behind it. */
+static void stray_stream(struct heard *h)
+{
+	server_answer(h, &m, DNS_NOERROR);
+	m.b[0] ^= 1;
+	server_say(h, m.b, m.n);
+	answer(h);
+}
+
 static void flood(struct heard *h)
 {
 	int i;
@@ -178,7 +187,8 @@ static void test_answer(void)
 	CHECK(!memcmp(w.msg + DNS_HEADER, "\3wWw\7Example\3COM", 17), "... and in its case");
 	CHECK(!strcmp(w.learned, "www.example.com 1.2.3.4 300\n"), "policy learns the address, for 300 s at least");
 	h = server_last(&w.one, 0);
-	CHECK(h->len == 17 + 16 + DNS_OPT && dns_get16(h->msg + 2) == RD, "the server sees the question and nothing else");
+	CHECK(h->len == 17 + 16 + DNS_OPT && dns_get16(h->msg + 2) == RD,
+	      "the server sees the question and nothing else");
 	for (i = 0; i < 32; i++)
 		w_ask("www.example.com", DNS_A);
 	for (i = 0; i < 31; i++) {
@@ -202,8 +212,10 @@ static void test_answer(void)
 	CHECK(w_says(DNS_NOERROR, 1) && !server_has_mail(&w.one), "localhost is the guest's own");
 	dnshosts_add(dns_hosts(w.dns), "db.denied", &(struct addr){ { 0xfd, [15] = 9 } });
 	w_ask("DB.denied", DNS_AAAA);
-	CHECK(w_says(DNS_NOERROR, 1) && w.a.record[0].addr.b[15] == 9 && !server_has_mail(&w.one), "a name by option is answered here");
-	CHECK(dns_query(w.dns, &(struct dns_client){ .tcp = 0 }, m.b, 5) == -EBADMSG, "what is no message has no answer");
+	CHECK(w_says(DNS_NOERROR, 1) && w.a.record[0].addr.b[15] == 9 && !server_has_mail(&w.one),
+	      "a name by option is answered here");
+	CHECK(dns_query(w.dns, &(struct dns_client){ .tcp = 0 }, m.b, 5) == -EBADMSG,
+	      "what is no message has no answer");
 	m.b[4] = 9;
 	before = w.answers;
 	CHECK(!dns_query(w.dns, &(struct dns_client){ .tcp = 0 }, m.b, m.n) && w.answers == before + 1 &&
@@ -224,7 +236,8 @@ static void test_content(void)
 	CHECK(w_says(DNS_SERVFAIL, 0) && !*w.learned, "aliases in a circle");
 	w.one.behave = loop_name;
 	w_ask("www.example.com", DNS_A);
-	CHECK(w_says(DNS_SERVFAIL, 0) && !*w.learned && dns_stats(w.dns)->bad_answers == 2, "a name that points at itself");
+	CHECK(w_says(DNS_SERVFAIL, 0) && !*w.learned && dns_stats(w.dns)->bad_answers == 2,
+	      "a name that points at itself");
 	w.one.behave = rebind;
 	w_ask("rebind", DNS_A);
 	CHECK(w_says(DNS_NOERROR, 0) && !*w.learned, "a protected address is not told and not learned");
@@ -243,9 +256,13 @@ static void test_hostile(void)
 	CHECK(w_says(DNS_NOERROR, 1) && w.a.record[0].addr.b[15] == 4 && !strcmp(w.learned, "www.example.com 1.2.3.4 300\n"),
 	      "what is no answer is not taken for one, and the one after it is");
 	CHECK(dns_stats(w.dns)->strays == 6 && w.one.heard == 1, "... nor does it make us ask again; it is counted");
+	w.one.behave = stray_stream;
+	w_send(1, true, "x", DNS_A, 0);
+	w_run(2);
+	CHECK(w_says(DNS_NOERROR, 1) && dns_stats(w.dns)->strays == 7 && w.one.heard == 2, "... the same over TCP");
 	w.one.behave = flood;
 	w_ask("www.example.com", DNS_A);
-	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard_tcp == 1, "who guesses many times is left for TCP");
+	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard_tcp == 2, "who guesses many times is left for TCP");
 	w_end();
 }
 
@@ -259,7 +276,8 @@ static void test_tcp(void)
 	CHECK(strlen(w.learned) / strlen("x 1.2.3.4 300\n") == dns_get16(w.msg + 6), "... of which policy learns");
 	w_send(1, true, "x", DNS_A, 0);
 	w_run(2);
-	CHECK(w_says(DNS_NOERROR, DNSANSWER_RECORDS) && w.one.heard == 3 && w.one.heard_tcp == 2, "what comes over TCP is asked so");
+	CHECK(w_says(DNS_NOERROR, DNSANSWER_RECORDS) && w.one.heard == 3 && w.one.heard_tcp == 2,
+	      "what comes over TCP is asked so");
 	w.one.behave = forty;
 	w_send(2, false, "x", DNS_A, 1000);
 	w_run(3);
@@ -273,7 +291,8 @@ static void test_tcp(void)
 	w.one.tcp = -1;
 	w_send(1, false, "x", DNS_A, 0);
 	w_run(1);
-	CHECK(dns_get16(w.msg + 2) & TC && !(w.msg[3] & 15) && !dns_get16(w.msg + 6), "no TCP upstream: the client hears that there is more");
+	CHECK(dns_get16(w.msg + 2) & TC && !(w.msg[3] & 15) && !dns_get16(w.msg + 6),
+	      "no TCP upstream: the client hears that there is more");
 	w_send(1, true, "x", DNS_A, 0);
 	w_run(2);
 	CHECK(w_says(DNS_SERVFAIL, 0), "... or, over TCP, that there is no answer");
@@ -290,7 +309,8 @@ static void test_edns(void)
 	w_end();
 	w_start(servfail, other_answer, &(struct dns_config){ .try_msec = 60000, .total_msec = 60000 });
 	w_ask("x", DNS_A);
-	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 1 && w.two.heard == 1, "who has no answer makes the next one's turn (IPv6)");
+	CHECK(w_says(DNS_NOERROR, 1) && w.one.heard == 1 && w.two.heard == 1,
+	      "who has no answer makes the next one's turn (IPv6)");
 	w.two.behave = refuse;
 	w_ask("x", DNS_A);
 	CHECK(w_says(DNS_SERVFAIL, 0) && w.two.heard == 2, "servers that refuse are no policy");

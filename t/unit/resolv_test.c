@@ -44,18 +44,24 @@ static void test_parse(void)
 {
 	char want[32];
 
-	CHECK(parses("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lan\n", "127.0.0.53"), "a stub on loopback is a server");
+	CHECK(parses("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lan\n", "127.0.0.53"),
+	      "a stub on loopback is a server");
 	CHECK(parses("# nameserver 1.1.1.1\n;nameserver 1.1.1.1\n nameserver 1.1.1.1\nNAMESERVER 1.1.1.1\nnameserver1.1.1.1\n", ""),
 	      "what is no nameserver line");
-	CHECK(parses("nameserver\t10.0.0.1 \r\nnameserver  fd00::1\nnameserver 10.0.0.2#x", "10.0.0.1 fd00::1 10.0.0.2"), "blanks, and no end of line");
-	CHECK(parses("nameserver 10.0.0.1\nnameserver 10.0.0.1\nnameserver ::ffff:10.0.0.1\n", "10.0.0.1"), "each once");
-	CHECK(parses("nameserver\nnameserver \nnameserver 1.2.3\nnameserver x\nnameserver 10.0.0.1%lo\nnameserver fe80::1%\n", ""), "no addresses");
+	CHECK(parses("nameserver\t10.0.0.1 \r\nnameserver  fd00::1\nnameserver 10.0.0.2#x", "10.0.0.1 fd00::1 10.0.0.2"),
+	      "blanks, and no end of line");
+	CHECK(parses("nameserver 10.0.0.1\nnameserver 10.0.0.1\nnameserver ::ffff:10.0.0.1\n", "10.0.0.1"),
+	      "each once");
+	CHECK(parses("nameserver\nnameserver \nnameserver 1.2.3\nnameserver x\nnameserver 10.0.0.1%lo\nnameserver fe80::1%\n", ""),
+	      "no addresses");
 	snprintf(want, sizeof(want), "fe80::1%%%u fe80::2%%7", if_nametoindex("lo"));
-	CHECK(parses("nameserver fe80::1%lo\nnameserver fe80::2%7\nnameserver fe80::3%nowhere0\n", want), "scopes by name and by number");
+	CHECK(parses("nameserver fe80::1%lo\nnameserver fe80::2%7\nnameserver fe80::3%nowhere0\n", want),
+	      "scopes by name and by number");
 	CHECK(parses("nameserver 1.0.0.1\nnameserver 1.0.0.2\nnameserver 1.0.0.3\nnameserver 1.0.0.4\nnameserver 1.0.0.5\n"
 		     "nameserver 1.0.0.6\nnameserver 1.0.0.7\nnameserver 1.0.0.8\nnameserver 1.0.0.9\n",
 		     "1.0.0.1 1.0.0.2 1.0.0.3 1.0.0.4 1.0.0.5 1.0.0.6 1.0.0.7 1.0.0.8"), "eight at most");
-	CHECK(parses("", "") && parses("nameserver 1111111111111111111111111111111111111111111111111111111111111111111111111.1\n", ""), "nothing, and too much");
+	CHECK(parses("", "") && parses("nameserver 1111111111111111111111111111111111111111111111111111111111111111111111111.1\n", ""),
+	      "nothing, and too much");
 }
 
 /* -- following -- */
@@ -143,7 +149,8 @@ static void test_follow(void)
 	point("../run/later/resolv.conf", "etc/resolv.conf");
 	CHECK(becomes(""), "a link that leads nowhere");
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	CHECK((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 >= 900, "... is not believed at once");
+	CHECK((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 >= 900,
+	      "... is not believed at once");
 	mkdir(in_dir("run/later"), 0755);
 	put("run/later/resolv.conf", "nameserver 10.0.0.5\n");
 	CHECK(becomes("10.0.0.5"), "... until there is something");
