@@ -155,7 +155,8 @@ static void put(struct dhcp_reply *r, uint8_t kind, const void *data, size_t len
 		return;
 	r->data[r->len] = kind;
 	r->data[r->len + 1] = (uint8_t)len;
-	memcpy(r->data + r->len + 2, data, len);
+	if (len)
+		memcpy(r->data + r->len + 2, data, len);
 	r->len += 2 + len;
 }
 
