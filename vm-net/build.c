@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "sum.h"
 #include "util.h"
 
 enum { UDP_LEN = 8, TCP_LEN = 20, ICMP_LEN = 8, DONT_FRAGMENT = 0x4000 };
@@ -53,16 +54,16 @@ static size_t network(struct built *b, const struct build_path *path, uint8_t pr
 	ip[9] = proto;
 	memcpy(ip + 12, path->src.b + 12, 4);
 	memcpy(ip + 16, path->dst.b + 12, 4);
-	sum = pkt_fold(pkt_sum(0, ip, PKT_IP4));
+	sum = sum_fold(sum_bytes(0, ip, PKT_IP4));
 	memcpy(ip + 10, &sum, 2);
 	return at + PKT_IP4;
 }
 
 static uint16_t checksum(const struct build_path *path, uint8_t proto, const uint8_t *l4, size_t header, const void *data, size_t len)
 {
-	uint64_t sum = proto == PKT_PROTO_ICMP ? 0 : pkt_pseudo_sum(&path->src, &path->dst, proto, header + len);
+	uint64_t sum = proto == PKT_PROTO_ICMP ? 0 : sum_pseudo(&path->src, &path->dst, proto, header + len);
 
-	return pkt_fold(pkt_sum(pkt_sum(sum, l4, header), data, len));
+	return sum_fold(sum_bytes(sum_bytes(sum, l4, header), data, len));
 }
 
 /**

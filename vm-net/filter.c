@@ -34,13 +34,6 @@ static void on_done(void *arg, const struct flow *fl, enum flow_end why)
 		f->ops->done(f->arg, fl, why);
 }
 
-static void to_guest(void *arg, const struct iovec *iov, unsigned int n)
-{
-	struct filter *f = arg;
-
-	f->ops->output(f->arg, iov, n);
-}
-
 static void pass_built(struct filter *f, const struct built *b)
 {
 	uint8_t frame[BUILD_HEAD + NEIGH_BODY];
@@ -65,7 +58,7 @@ int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, ui
 	f->ops = ops;
 	f->arg = arg;
 	f->now = 1;
-	serve_init(&f->serve, s, to_guest, f);
+	serve_init(&f->serve, s, ops->output, arg);
 	if (mac) {
 		f->has_mac = true;
 		memcpy(f->mac, mac, PKT_MAC);
@@ -86,20 +79,6 @@ void filter_clock(struct filter *f, uint64_t now)
 }
 
 /* -- flows -- */
-
-/* The key of what the guest sends, or of what is sent to it. */
-static struct flow_key key_of(const struct pkt *p, bool from_guest)
-{
-	struct flow_key k = { .guest = from_guest ? p->src : p->dst, .remote = from_guest ? p->dst : p->src, .proto = p->proto };
-
-	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
-		k.guest_port = from_guest ? p->sport : p->dport;
-		k.remote_port = from_guest ? p->dport : p->sport;
-	} else {
-		k.guest_port = p->id;
-	}
-	return k;
-}
 
 /* End a flow that neither end has ended: both are told, unless the guest is gone. */
 static void cut(struct filter *f, struct flow *fl, enum flow_end why)
@@ -156,7 +135,7 @@ void filter_reset(struct filter *f, const uint8_t *mac)
 		cut(f, fl, FLOW_END_GONE);
 	memset(&f->frag_in, 0, sizeof(f->frag_in));
 	memset(&f->frag_out, 0, sizeof(f->frag_out));
-	serve_init(&f->serve, f->s, to_guest, f);
+	serve_init(&f->serve, f->s, f->ops->output, f->arg);
 	f->has_mac = mac;
 	if (mac)
 		memcpy(f->mac, mac, PKT_MAC);
@@ -231,24 +210,11 @@ static enum pkt_drop query(struct filter *f, const struct pkt *p)
 	return PKT_OK;
 }
 
-/* Whether it may begin a flow, if allowed to. */
-static bool opens(const struct pkt *p)
-{
-	if (p->proto == PKT_PROTO_TCP)
-		return (p->flags & (PKT_SYN | PKT_ACK)) == PKT_SYN;
-	return p->proto == PKT_PROTO_UDP || pkt_is_echo_request(p);
-}
-
-static bool changes(const struct pkt *p)
-{
-	return p->proto == PKT_PROTO_TCP && p->flags & (PKT_SYN | PKT_FIN | PKT_RST);
-}
-
 static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const struct flow_key *key, struct flow **fl)
 {
 	struct flow_verdict v = { 0 };
 
-	if (!opens(p))
+	if (!flow_opens(p))
 		return deny(f, p, PKT_DROP_NO_FLOW);
 	if (!pkt_checksum_ok(p))
 		return PKT_DROP_CHECKSUM;
@@ -260,14 +226,14 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 
 static enum pkt_drop on_flow(struct filter *f, struct pkt *p)
 {
-	struct flow_key key = key_of(p, true);
+	struct flow_key key = flow_key_of(p, true);
 	struct flow *fl = flow_find(&f->flows, &key);
 	enum pkt_drop why = PKT_OK;
 
-	if (fl && changes(p) && !pkt_checksum_ok(p))
+	if (fl && flow_changes(p) && !pkt_checksum_ok(p))
 		return PKT_DROP_CHECKSUM;
 	/* A new connection between the ports of an old one: it is judged by what holds now. */
-	if (fl && fl->class != FLOW_OPENING && p->proto == PKT_PROTO_TCP && opens(p)) {
+	if (fl && fl->class != FLOW_OPENING && p->proto == PKT_PROTO_TCP && flow_opens(p)) {
 		flow_end(&f->flows, fl, fl->class == FLOW_CLOSING ? FLOW_END_CLOSED : FLOW_END_REPLACED);
 		fl = NULL;
 	}
@@ -363,7 +329,7 @@ static bool is_chatter(const struct pkt *p)
 /* The flow of a packet to the guest, begun if it is a forward's. */
 static struct flow *flow_to_guest(struct filter *f, const struct pkt *p, enum pkt_drop *why)
 {
-	struct flow_key key = key_of(p, false);
+	struct flow_key key = flow_key_of(p, false);
 	struct flow_verdict v = { 0 };
 	struct flow *fl;
 	struct pkt inner;
@@ -372,17 +338,17 @@ static struct flow *flow_to_guest(struct filter *f, const struct pkt *p, enum pk
 	if (pkt_is_icmp_error(p)) {
 		if (!pkt_inner(p, &inner))
 			return NULL;
-		key = key_of(&inner, true);
+		key = flow_key_of(&inner, true);
 		return addr_equal(&key.guest, &p->dst) ? flow_find(&f->flows, &key) : NULL;
 	}
 	if (p->proto != PKT_PROTO_TCP && p->proto != PKT_PROTO_UDP && !pkt_is_echo_reply(p))
 		return NULL;
 	fl = flow_find(&f->flows, &key);
-	if (fl && fl->class == FLOW_CLOSING && p->proto == PKT_PROTO_TCP && opens(p)) {
+	if (fl && fl->class == FLOW_CLOSING && p->proto == PKT_PROTO_TCP && flow_opens(p)) {
 		flow_end(&f->flows, fl, FLOW_END_CLOSED);
 		fl = NULL;
 	}
-	if (fl || p->offset || !opens(p) || !f->ops->inbound || !f->ops->inbound(f->arg, &key, &v))
+	if (fl || p->offset || !flow_opens(p) || !f->ops->inbound || !f->ops->inbound(f->arg, &key, &v))
 		return fl;
 	*why = PKT_DROP_FULL;
 	return flow_open(&f->flows, f->now, &key, &v, true);

@@ -45,6 +45,34 @@ const char *flow_end_name(enum flow_end why)
 	return end_names[why];
 }
 
+/** flow_key_of() - whose a packet is. @p: parsed TCP, UDP or echo. @from_guest: which way. Return: the key. */
+struct flow_key flow_key_of(const struct pkt *p, bool from_guest)
+{
+	struct flow_key k = { .guest = from_guest ? p->src : p->dst, .remote = from_guest ? p->dst : p->src, .proto = p->proto };
+
+	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
+		k.guest_port = from_guest ? p->sport : p->dport;
+		k.remote_port = from_guest ? p->dport : p->sport;
+	} else {
+		k.guest_port = p->id;
+	}
+	return k;
+}
+
+/** flow_opens() - whether a packet may begin a flow, if allowed to. @p: parsed IP. Return: so. */
+bool flow_opens(const struct pkt *p)
+{
+	if (p->proto == PKT_PROTO_TCP)
+		return (p->flags & (PKT_SYN | PKT_ACK)) == PKT_SYN;
+	return p->proto == PKT_PROTO_UDP || pkt_is_echo_request(p);
+}
+
+/** flow_changes() - whether a packet opens or ends a connection. @p: parsed IP. Return: so. */
+bool flow_changes(const struct pkt *p)
+{
+	return p->proto == PKT_PROTO_TCP && p->flags & (PKT_SYN | PKT_FIN | PKT_RST);
+}
+
 /* -- hash -- */
 
 static uint64_t rotl(uint64_t x, int b)

@@ -78,6 +78,10 @@ struct flow_table {
 	void *arg;
 };
 
+struct flow_key flow_key_of(const struct pkt *p, bool from_guest);
+bool flow_opens(const struct pkt *p);
+bool flow_changes(const struct pkt *p);
+
 int flow_init(struct flow_table *t, uint32_t max, flow_done_fn *done, void *arg);
 void flow_free(struct flow_table *t);
 struct flow *flow_find(const struct flow_table *t, const struct flow_key *key);

@@ -8,6 +8,7 @@
  */
 #include "pkt.h"
 
+#include "sum.h"
 #include "util.h"
 
 enum { ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_VLAN = 0x8100, ETH_IPV6 = 0x86dd, ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100 };
@@ -49,54 +50,7 @@ const char *pkt_drop_name(enum pkt_drop why)
 	return names[why];
 }
 
-/* -- checksums (RFC 1071) -- */
-
-/** pkt_sum() - add bytes to a sum. @sum: 0, or of an even number of bytes. @data, @len. Return: the sum, not folded. */
-uint64_t pkt_sum(uint64_t sum, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	uint32_t word;
-	uint16_t half;
-
-	for (; len >= 4; len -= 4, p += 4) {
-		memcpy(&word, p, 4);
-		sum += word;
-	}
-	if (len >= 2) {
-		memcpy(&half, p, 2);
-		sum += half;
-		p += 2;
-	}
-	if (len & 1) {
-		half = 0;
-		memcpy(&half, p, 1);
-		sum += half;
-	}
-	return sum;
-}
-
-/** pkt_fold() - what is stored, in memory's order: copy it with memcpy(). @sum. Return: 0 for bytes that are right. */
-uint16_t pkt_fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/** pkt_pseudo_sum() - the pseudo header's (RFC 793 §3.1, RFC 8200 §8.1). @src, @dst, @proto. @len: bytes of l4. */
-uint64_t pkt_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto, size_t len)
-{
-	size_t skip = addr_is_v4(src) ? 12 : 0;
-	uint8_t tail[8] = { [7] = proto };
-	uint64_t sum;
-
-	put_be32(tail, (uint32_t)len);
-	sum = pkt_sum(0, src->b + skip, 16 - skip);
-	sum = pkt_sum(sum, dst->b + skip, 16 - skip);
-	return pkt_sum(sum, tail, sizeof(tail));
-}
+/* -- transport -- */
 
 /**
  * pkt_checksum_ok() - whether the transport's checksum is right
@@ -112,13 +66,11 @@ bool pkt_checksum_ok(const struct pkt *p)
 	if (p->proto == PKT_PROTO_UDP && !get_be16(p->l4 + 6))
 		return p->kind == PKT_IPV4;     /* RFC 768: none; RFC 8200 §8.1: not so */
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP || p->proto == PKT_PROTO_ICMP6)
-		sum = pkt_pseudo_sum(&p->src, &p->dst, p->proto, p->l4_len);
+		sum = sum_pseudo(&p->src, &p->dst, p->proto, p->l4_len);
 	else if (p->proto != PKT_PROTO_ICMP)
 		return true;
-	return !pkt_fold(pkt_sum(sum, p->l4, p->l4_len));
+	return !sum_fold(sum_bytes(sum, p->l4, p->l4_len));
 }
-
-/* -- transport -- */
 
 static enum pkt_drop parse_tcp(struct pkt *p)
 {
@@ -243,7 +195,7 @@ static enum pkt_drop parse_v4(struct pkt *p, size_t have)
 		return PKT_DROP_TRUNCATED;
 	if (header > PKT_IP4)
 		return PKT_DROP_OPTIONS;
-	if (pkt_fold(pkt_sum(0, ip, PKT_IP4)))
+	if (sum_fold(sum_bytes(0, ip, PKT_IP4)))
 		return PKT_DROP_CHECKSUM;
 	p->l4 = ip + PKT_IP4;
 	p->l4_len = p->ip_len - PKT_IP4;

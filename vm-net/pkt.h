@@ -95,10 +95,6 @@ bool pkt_is_icmp_error(const struct pkt *p);
 bool pkt_is_group(const struct addr *a);
 const char *pkt_drop_name(enum pkt_drop why);
 
-uint64_t pkt_sum(uint64_t sum, const void *data, size_t len);
-uint16_t pkt_fold(uint64_t sum);
-uint64_t pkt_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto, size_t len);
-
 static inline uint16_t get_be16(const void *p)
 {
 	const uint8_t *b = p;

@@ -170,6 +170,43 @@ static void test_stuck_peer(void)
 	tear_down();
 }
 
+/* Frames that are sent while more is queued than the socket takes. */
+static void test_behind_queue(void)
+{
+	struct iovec iov = part(7, 5000);
+	struct frames_out out;
+	struct frames_in in;
+	unsigned int accepted = 0, got = 0, i;
+	bool ok = true;
+
+	set_up();
+	if (frames_in_init(&in) || frames_out_init(&out, 1 << 20))
+		abort();
+	for (; accepted < 150; accepted++)
+		ok &= !frames_out_put(&out, &iov, 1);
+	for (i = 0; i < 400; i++) {
+		accepted += !frames_out_send(&out, pair[0], &iov, 1);
+		ok &= frames_in_fill(&in, pair[1]) > 0;
+		while (got < accepted && next_is(&in, 7, 5000))
+			got++;
+	}
+	while (frames_out_flush(&out, pair[0]) >= 0 && frames_in_fill(&in, pair[1]) > 0)
+		while (got < accepted && next_is(&in, 7, 5000))
+			got++;
+	CHECK(ok && got == accepted && accepted == 550, "frames sent behind a queue that goes out in pieces");
+	frames_out_free(&out);
+
+	if (frames_out_init(&out, FRAMES_HEADER + FRAMES_MAX))
+		abort();
+	iov = part(0, FRAMES_MAX - 3);
+	ok = !frames_out_put(&out, &iov, 1);
+	iov = part(0, 1);
+	CHECK(ok && frames_out_put(&out, &iov, 1) == -ENOBUFS, "three bytes are no room for a frame of one");
+	frames_in_free(&in);
+	frames_out_free(&out);
+	tear_down();
+}
+
 static void test_many_at_once(void)
 {
 	struct iovec iov = part(5, 60), many[100];
@@ -234,6 +271,7 @@ int main(void)
 	test_bad_length();
 	test_large();
 	test_stuck_peer();
+	test_behind_queue();
 	test_many_at_once();
 	test_refusals();
 	return tap_done();

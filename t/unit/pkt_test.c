@@ -5,6 +5,7 @@
 #include "build.h"
 #include "frag.h"
 #include "net_frames.h"
+#include "sum.h"
 
 static struct fr f;
 static struct pkt p;
@@ -260,6 +261,7 @@ static void test_fragments(void)
 	CHECK(p.sport == 4000 && p.dport == 53, "... they are of its flow");
 	CHECK(later(&t, 2, 8, 1480, true, 1480) == PKT_DROP_FRAGMENT, "... not of another datagram");
 	CHECK(later(&t, 2, 7, 2960, false, 10) == PKT_OK && later(&t, 2, 7, 2960, false, 10) == PKT_DROP_FRAGMENT, "the last one ends it");
+	CHECK(first(&t, 2, 7, 1480) == PKT_OK, "... and its number can be used again at once");
 
 	first(&t, 3, 9, 1480);
 	CHECK(later(&t, 3, 9, 1472, true, 1480) == PKT_DROP_FRAGMENT && later(&t, 3, 9, 2960, false, 8) == PKT_DROP_FRAGMENT, "an overlap ends all of it");
@@ -320,7 +322,7 @@ static void test_build(void)
 	CHECK(good(&b) && p.flags == (PKT_RST | PKT_ACK) && p.seq == 7 && p.ack == 9 && p.sport == 80, "a TCP reset");
 	CHECK(!build_icmp(&b, &v4, 0, 0, 0x12340005, "abc", 3) && good(&b) && pkt_is_echo_reply(&p) && p.id == 0x1234, "an echo");
 	CHECK(!build_icmp(&b, &v6, 136, 0, 0x60000000, data, 24) && good(&b) && p.ttl == 255 && p.type == 136, "an advertisement");
-	CHECK(book_sum(data, 65000, 0) == (uint16_t)(pkt_fold(pkt_sum(0, data, 65000)) << 8 | pkt_fold(pkt_sum(0, data, 65000)) >> 8), "sums are by the book");
+	CHECK(book_sum(data, 65000, 0) == (uint16_t)(sum_fold(sum_bytes(0, data, 65000)) << 8 | sum_fold(sum_bytes(0, data, 65000)) >> 8), "sums are by the book");
 }
 
 static void test_inner(void)
