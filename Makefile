@@ -34,7 +34,7 @@ BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
-	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-agent -Ivm-net
+	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-net -Ivm-agent
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)

@@ -197,6 +197,10 @@ static void test_sources(void)
 	udp_frame(&f, GUEST, 4000, FAR, 9, "x", 1);
 	memcpy(f.b, ALL_MAC, 6);
 	CHECK(silent(PKT_DROP_GROUP), "... in a frame's address alone");
+	udp_frame(&f, GUEST, 4000, "1.2.3.255", 9, "x", 1);
+	CHECK(passed(), "... an address of another network that ends in 255 is neither");
+	udp_frame(&f, GUEST, 4000, "10.0.3.0", 9, "x", 1);
+	CHECK(passed(), "... nor one that ends in 0");
 	w.s.v6 = false;
 	udp_frame(&f, GUEST6, 4000, FAR6, 9, "x", 1);
 	CHECK(silent(PKT_DROP_ETHERTYPE), "a family that is off");
@@ -340,8 +344,15 @@ static void test_tcp_flow(void)
 	      "the same ports again are a new flow, and judged");
 	w.allow = true;
 	CHECK(passed() && w.f.flows.count == 1, "... by what holds now");
+	tcp_frame(&f, FAR, 443, GUEST, 4000, PKT_SYN | PKT_ACK);
+	arrives();
+	w.allow = false;
+	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_SYN);
+	CHECK(!passed() && w.ended == 2 && w.why == FLOW_END_REPLACED && !w.f.flows.count, "... while the old one is open, too");
+	w.allow = true;
+	passed();
 	tcp_frame(&f, FAR, 443, GUEST, 4000, PKT_RST | PKT_ACK);
-	CHECK(arrives() && w.ended == 2 && w.why == FLOW_END_RESET && !w.f.flows.count, "a refusal arrives, and ends it");
+	CHECK(arrives() && w.ended == 3 && w.why == FLOW_END_RESET && !w.f.flows.count, "a refusal arrives, and ends it");
 	wire_down();
 }
 
