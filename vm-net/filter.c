@@ -19,12 +19,9 @@
 
 #include <errno.h>
 
-#include "neigh.h"
 #include "util.h"
 
 enum { DNS_PORT = 53 };
-
-static const uint8_t everybody[PKT_MAC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 static void on_done(void *arg, const struct flow *fl, enum flow_end why)
 {
@@ -32,6 +29,8 @@ static void on_done(void *arg, const struct flow *fl, enum flow_end why)
 
 	if (f->ops->done)
 		f->ops->done(f->arg, fl, why);
+	if (fl->nat)
+		nat_close(&f->nat, fl->nat);
 }
 
 static void pass_built(struct filter *f, const struct built *b)
@@ -72,12 +71,6 @@ void filter_free(struct filter *f)
 	flow_free(&f->flows);
 }
 
-/** filter_clock() - tell the time, before frames are handled. @f. @now: milliseconds, more than 0, never going back. */
-void filter_clock(struct filter *f, uint64_t now)
-{
-	f->now = now;
-}
-
 /* -- flows -- */
 
 /* End a flow that neither end has ended: both are told, unless the guest is gone. */
@@ -88,6 +81,7 @@ static void cut(struct filter *f, struct flow *fl, enum flow_end why)
 	struct pkt rst = { .sport = fl->key.remote_port, .dport = fl->key.guest_port, .seq = fl->guest_next,
 			   .ack = fl->remote_next, .flags = PKT_RST | PKT_ACK };
 	bool tcp = fl->key.proto == PKT_PROTO_TCP && fl->class != FLOW_CLOSING;
+	uint16_t nat = fl->nat;
 	struct built b;
 
 	flow_end(&f->flows, fl, why);
@@ -98,7 +92,23 @@ static void cut(struct filter *f, struct flow *fl, enum flow_end why)
 		f->ops->output(f->arg, b.iov, b.n);
 	rst = (struct pkt){ .sport = rst.dport, .dport = rst.sport, .seq = rst.ack, .ack = rst.seq, .flags = rst.flags };
 	build_tcp(&b, &on, &rst);
-	pass_built(f, &b);
+	if (nat)
+		f->ops->pass(f->arg, nat_out(&f->nat, nat, b.head, build_len(&b)), build_len(&b));
+	else
+		pass_built(f, &b);
+}
+
+/* Whether a flow may go on, and to where it goes. */
+static bool still_allowed(struct filter *f, struct flow *fl)
+{
+	struct flow_verdict v = { 0 };
+
+	if (!f->ops->judge(f->arg, &fl->key, &v) || v.redirect != fl->verdict.redirect || v.to_port != fl->verdict.to_port ||
+	    memcmp(&v.to, &fl->verdict.to, sizeof(v.to)))
+		return false;
+	fl->verdict = v;
+	fl->generation = f->flows.generation;
+	return true;
 }
 
 /**
@@ -116,12 +126,10 @@ unsigned int filter_reload(struct filter *f, bool live)
 	while (live && (fl = flow_next(&f->flows, fl))) {
 		if (fl->inbound)
 			continue;
-		if (f->ops->judge(f->arg, &fl->key, &fl->verdict)) {
-			fl->generation = f->flows.generation;
-			continue;
+		if (!still_allowed(f, fl)) {
+			cut(f, fl, FLOW_END_POLICY);
+			ended++;
 		}
-		cut(f, fl, FLOW_END_POLICY);
-		ended++;
 	}
 	return ended;
 }
@@ -170,10 +178,9 @@ static void learn(struct filter *f, const uint8_t mac[PKT_MAC])
 
 	f->has_mac = true;
 	memcpy(f->mac, mac, PKT_MAC);
-	if (!f->s->v4)
-		return;
 	build_arp(&b, &path, BUILD_ARP_REPLY);
-	pass_built(f, &b);
+	if (f->s->v4)
+		pass_built(f, &b);
 }
 
 static enum pkt_drop check_station(struct filter *f, const struct pkt *p)
@@ -213,6 +220,7 @@ static enum pkt_drop query(struct filter *f, const struct pkt *p)
 static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const struct flow_key *key, struct flow **fl)
 {
 	struct flow_verdict v = { 0 };
+	uint16_t nat = 0;
 
 	if (!flow_opens(p))
 		return deny(f, p, PKT_DROP_NO_FLOW);
@@ -220,8 +228,18 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 		return PKT_DROP_CHECKSUM;
 	if (!f->ops->judge(f->arg, key, &v))
 		return deny(f, p, PKT_DROP_DENIED);
+	if (v.redirect && (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP))
+		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
+	if (v.redirect && !(nat = nat_open(&f->nat, key, &v.to, v.to_port)))
+		return deny(f, p, PKT_DROP_FULL);
 	*fl = flow_open(&f->flows, f->now, key, &v, false);
-	return *fl ? PKT_OK : deny(f, p, PKT_DROP_FULL);
+	if (*fl) {
+		(*fl)->nat = nat;
+		return PKT_OK;
+	}
+	if (nat)
+		nat_close(&f->nat, nat);
+	return deny(f, p, PKT_DROP_FULL);
 }
 
 static enum pkt_drop on_flow(struct filter *f, struct pkt *p)
@@ -229,6 +247,7 @@ static enum pkt_drop on_flow(struct filter *f, struct pkt *p)
 	struct flow_key key = flow_key_of(p, true);
 	struct flow *fl = flow_find(&f->flows, &key);
 	enum pkt_drop why = PKT_OK;
+	const uint8_t *frame;
 
 	if (fl && flow_changes(p) && !pkt_checksum_ok(p))
 		return PKT_DROP_CHECKSUM;
@@ -243,8 +262,9 @@ static enum pkt_drop on_flow(struct filter *f, struct pkt *p)
 		why = frag_admit(&f->frag_in, f->now, p);
 	if (why)
 		return why;
+	frame = fl->nat ? nat_out(&f->nat, fl->nat, p->frame, p->len) : p->frame;
 	flow_packet(&f->flows, fl, f->now, p, true);
-	f->ops->pass(f->arg, p->frame, p->len);
+	f->ops->pass(f->arg, frame, p->len);
 	return PKT_OK;
 }
 
@@ -304,28 +324,6 @@ int filter_dns_answer(struct filter *f, const struct filter_dns *to, const void 
 
 /* -- stack to guest -- */
 
-/* The stack's questions about the guest are answered, or handed on while nobody knows where it is. */
-static enum pkt_drop on_question(struct filter *f, const struct pkt *p)
-{
-	struct build_path path = { f->s->mac, everybody, f->s->gateway4, f->s->guest4 };
-	struct neigh_answer a;
-
-	if (f->has_mac && neigh_for_stack(f->s, p, f->mac, &a)) {
-		pass_built(f, &a.frame);
-	} else if (!f->has_mac && p->kind == PKT_ARP && f->s->v4) {
-		build_arp(&a.frame, &path, BUILD_ARP_REQUEST);
-		f->ops->output(f->arg, a.frame.iov, a.frame.n);
-	}
-	return PKT_DROP_CHATTER;
-}
-
-static bool is_chatter(const struct pkt *p)
-{
-	return p->kind == PKT_ARP ||
-	       (p->kind == PKT_IPV6 && p->proto == PKT_PROTO_ICMP6 && p->type >= RA_SOLICITATION && p->type <= NEIGH_NA + 1) ||
-	       (p->kind == PKT_IPV4 && p->proto == PKT_PROTO_UDP && !p->offset && p->sport == DHCP_SERVER_PORT && p->dport == DHCP_CLIENT_PORT);
-}
-
 /* The flow of a packet to the guest, begun if it is a forward's. */
 static struct flow *flow_to_guest(struct filter *f, const struct pkt *p, enum pkt_drop *why)
 {
@@ -358,17 +356,22 @@ static enum pkt_drop on_stack(struct filter *f, struct pkt *p)
 {
 	enum pkt_drop why = PKT_OK;
 	uint8_t ethernet[PKT_ETH];
-	struct iovec iov[2] = { { ethernet, PKT_ETH }, { (void *)(uintptr_t)p->ip, p->ip_len } };
+	struct iovec iov[2] = { { ethernet, PKT_ETH } };
+	struct neigh_answer answer;
 	struct flow *fl;
 
-	if (is_chatter(p))
-		return on_question(f, p);
+	if (serve_stack(&f->serve, p, f->has_mac ? f->mac : NULL, &answer)) {
+		if (answer.frame.n)
+			pass_built(f, &answer.frame);
+		return PKT_DROP_CHATTER;
+	}
 	if (!f->has_mac || !subnet_is_guests(f->s, &p->dst))
 		return PKT_DROP_DESTINATION;
 	if (p->offset)
 		why = frag_pass(&f->frag_out, f->now, p);
 	if (why)
 		return why;
+	nat_in(&f->nat, p);
 	fl = flow_to_guest(f, p, &why);
 	if (!fl)
 		return why;
@@ -378,6 +381,7 @@ static enum pkt_drop on_stack(struct filter *f, struct pkt *p)
 	memcpy(ethernet, f->mac, PKT_MAC);
 	memcpy(ethernet + PKT_MAC, f->s->mac, PKT_MAC);
 	memcpy(ethernet + 2 * PKT_MAC, p->frame + 2 * PKT_MAC, 2);
+	iov[1] = (struct iovec){ (void *)(uintptr_t)p->ip, p->ip_len };
 	f->ops->output(f->arg, iov, 2);
 	return PKT_OK;
 }

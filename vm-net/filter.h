@@ -6,6 +6,7 @@
 #include "deny.h"
 #include "flow.h"
 #include "frag.h"
+#include "nat.h"
 #include "pkt.h"
 #include "serve.h"
 #include "subnet.h"
@@ -44,6 +45,7 @@ struct filter {
 	struct serve serve;
 	struct deny_limit deny;
 	struct frag_table frag_in, frag_out;    /* of the guest, of the stack */
+	struct nat nat;
 
 	/* [PKT_OK]: those that went on. */
 	uint64_t guest[PKT_DROPS], stack[PKT_DROPS];
@@ -52,12 +54,17 @@ struct filter {
 
 int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, uint32_t flows, const struct filter_ops *ops, void *arg);
 void filter_free(struct filter *f);
-void filter_clock(struct filter *f, uint64_t now);
 void filter_tick(struct filter *f);
 void filter_input(struct filter *f, const uint8_t *frame, size_t len);
 void filter_output(struct filter *f, const uint8_t *frame, size_t len);
 int filter_dns_answer(struct filter *f, const struct filter_dns *to, const void *msg, size_t len);
 unsigned int filter_reload(struct filter *f, bool live);
 void filter_reset(struct filter *f, const uint8_t *mac);
+
+/** filter_clock() - tell the time, before frames are handled. @f. @now: milliseconds, more than 0, never going back. */
+static inline void filter_clock(struct filter *f, uint64_t now)
+{
+	f->now = now;
+}
 
 #endif

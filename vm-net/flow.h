@@ -37,10 +37,13 @@ struct flow_key {
 	uint8_t proto, zero[3];
 };
 
-/* What a judge says of a flow that it allows: kept with it, and not looked at. */
+/* What a judge says of a flow that it allows: kept with it. */
 struct flow_verdict {
 	uint32_t rule;
 	uint32_t flags;
+	bool redirect;                  /* TCP over IPv4 alone: carried to @to, see nat.h */
+	uint16_t to_port;
+	struct addr to;
 };
 
 struct flow_count {
@@ -51,6 +54,7 @@ struct flow {
 	struct flow_key key;
 	struct flow_verdict verdict;
 	bool inbound;                   /* a forward's: the other side began */
+	uint16_t nat;                   /* of nat_open(); 0: it goes where it says */
 	uint32_t generation;            /* of the policy that judged it */
 	uint64_t start, last;           /* milliseconds */
 	struct flow_count sent, received;       /* by the guest */

@@ -3,7 +3,6 @@
 #include "serve.h"
 
 #include "dhcp6.h"
-#include "neigh.h"
 #include "util.h"
 
 enum { REDIRECT = 137 };
@@ -20,9 +19,10 @@ static void emit(struct serve *v, const struct built *b)
 	v->output(v->arg, b->iov, b->n);
 }
 
+static const uint8_t everybody[PKT_MAC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
 static enum pkt_drop serve_dhcp(struct serve *v, uint64_t now, const struct pkt *p)
 {
-	static const uint8_t everybody[PKT_MAC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 	struct build_path path = { .src_mac = v->s->mac, .dst_mac = p->src_mac, .src = v->s->gateway4 };
 	struct dhcp_reply r;
 	struct built b;
@@ -88,11 +88,16 @@ static enum pkt_drop serve_echo(struct serve *v, const struct pkt *p)
 	return PKT_OK;
 }
 
+static bool is_ndp(const struct pkt *p)
+{
+	return p->kind == PKT_IPV6 && p->proto == PKT_PROTO_ICMP6 && p->type >= RA_SOLICITATION && p->type <= REDIRECT;
+}
+
 /* To the server, or to whoever is one: 255.255.255.255, ff02::1:2, our own address. */
-static bool is_dhcp(const struct serve *v, const struct pkt *p, const struct addr *everybody, uint16_t client, uint16_t server)
+static bool is_dhcp(const struct serve *v, const struct pkt *p, const struct addr *servers, uint16_t client, uint16_t server)
 {
 	return p->proto == PKT_PROTO_UDP && !p->fragment && p->sport == client && p->dport == server &&
-	       (addr_equal(&p->dst, everybody) || subnet_is_ours(v->s, &p->dst));
+	       (addr_equal(&p->dst, servers) || subnet_is_ours(v->s, &p->dst));
 }
 
 /**
@@ -115,7 +120,7 @@ bool serve_packet(struct serve *v, uint64_t now, const struct pkt *p, enum pkt_d
 			emit(v, &answer.frame);
 	} else if (p->kind == PKT_IPV4 && is_dhcp(v, p, &all4, DHCP_CLIENT_PORT, DHCP_SERVER_PORT)) {
 		*why = serve_dhcp(v, now, p);
-	} else if (p->kind == PKT_IPV6 && p->proto == PKT_PROTO_ICMP6 && p->type >= RA_SOLICITATION && p->type <= REDIRECT) {
+	} else if (is_ndp(p)) {
 		*why = serve_ndp(v, p);
 	} else if (p->kind == PKT_IPV6 && p->src.b[0] == 0xfe && is_dhcp(v, p, &all6, DHCP6_CLIENT_PORT, DHCP6_SERVER_PORT)) {
 		*why = serve_dhcp6(v, p);
@@ -123,6 +128,37 @@ bool serve_packet(struct serve *v, uint64_t now, const struct pkt *p, enum pkt_d
 		*why = serve_echo(v, p);
 	} else {
 		return false;
+	}
+	return true;
+}
+
+static bool is_chatter(const struct pkt *p)
+{
+	return p->kind == PKT_ARP || is_ndp(p) ||
+	       (p->kind == PKT_IPV4 && p->proto == PKT_PROTO_UDP && !p->offset && p->sport == DHCP_SERVER_PORT && p->dport == DHCP_CLIENT_PORT);
+}
+
+/**
+ * serve_stack() - see whether the stack speaks for itself
+ * @v: initialized
+ * @p: parsed, of the stack
+ * @mac: the guest's; NULL while nobody knows: then the stack's question about it is handed on to the guest
+ * @answer: filled in for the stack when frame.n is not 0
+ * Return: whether it does: ARP, neighbour discovery, DHCP. The guest must not hear it.
+ */
+bool serve_stack(struct serve *v, const struct pkt *p, const uint8_t *mac, struct neigh_answer *answer)
+{
+	struct build_path path = { v->s->mac, everybody, v->s->gateway4, v->s->guest4 };
+	struct built b;
+
+	answer->frame.n = 0;
+	if (!is_chatter(p))
+		return false;
+	if (mac && !neigh_for_stack(v->s, p, mac, answer))
+		answer->frame.n = 0;
+	if (!mac && p->kind == PKT_ARP && v->s->v4) {
+		build_arp(&b, &path, BUILD_ARP_REQUEST);
+		emit(v, &b);
 	}
 	return true;
 }

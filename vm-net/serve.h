@@ -5,6 +5,7 @@
 
 #include "build.h"
 #include "dhcp.h"
+#include "neigh.h"
 #include "pkt.h"
 #include "ra.h"
 #include "subnet.h"
@@ -22,6 +23,7 @@ struct serve {
 
 void serve_init(struct serve *v, const struct subnet *s, serve_fn *output, void *arg);
 bool serve_packet(struct serve *v, uint64_t now, const struct pkt *p, enum pkt_drop *why);
+bool serve_stack(struct serve *v, const struct pkt *p, const uint8_t *mac, struct neigh_answer *answer);
 void serve_tick(struct serve *v, uint64_t now);
 
 #endif

@@ -65,6 +65,9 @@ static bool on_judge(void *arg, const struct flow_key *key, struct flow_verdict 
 {
 	(void)arg;
 	v->rule = key->remote_port;
+	v->redirect = key->remote_port & 1 && key->remote.b[15] & 4;
+	v->to = s.gateway4;
+	v->to_port = 9;
 	return !(world & 1) || key->remote.b[15] & 1;
 }
 

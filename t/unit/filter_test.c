@@ -201,6 +201,12 @@ static void test_sources(void)
 	CHECK(passed(), "... an address of another network that ends in 255 is neither");
 	udp_frame(&f, GUEST, 4000, "10.0.3.0", 9, "x", 1);
 	CHECK(passed(), "... nor one that ends in 0");
+	w.s.net4.bits = 96 + 22;
+	w.s.net4.addr = A("10.0.0.0");
+	udp_frame(&f, GUEST, 4000, "10.0.2.255", 9, "x", 1);
+	CHECK(passed(), "... nor within a network that is larger");
+	udp_frame(&f, GUEST, 4000, "10.0.3.255", 9, "x", 1);
+	CHECK(silent(PKT_DROP_GROUP), "... but its last one");
 	w.s.v6 = false;
 	udp_frame(&f, GUEST6, 4000, FAR6, 9, "x", 1);
 	CHECK(silent(PKT_DROP_ETHERTYPE), "a family that is off");
@@ -371,7 +377,7 @@ static void test_cut(void)
 	passed();
 	w.judged = w.guest.n = w.stack.n = 0;
 	CHECK(filter_reload(&w.f, false) == 0 && !w.judged && w.f.flows.count == 2, "a new policy leaves what is under way");
-	CHECK(filter_reload(&w.f, true) == 0 && w.judged == 2 && w.f.flows.count == 2, "... looks at it when asked");
+	CHECK(filter_reload(&w.f, true) == 0 && w.judged == 2 && w.f.flows.count == 2 && flow_next(&w.f.flows, NULL)->generation == 2, "... looks at it when asked");
 	w.allow = false;
 	CHECK(filter_reload(&w.f, true) == 2 && w.f.flows.count == 0 && w.why == FLOW_END_POLICY, "... and ends what it denies");
 	CHECK(w.guest.n == 1 && !pkt_parse(w.guest.kept[0].b, w.guest.kept[0].len, &p) && pkt_checksum_ok(&p) && p.flags & PKT_RST && p.seq == 5000 && p.dport == 4000, "the guest is told");
@@ -389,6 +395,63 @@ static void test_cut(void)
 	w.guest.n = w.stack.n = 0;
 	filter_reset(&w.f, NULL);
 	CHECK(w.why == FLOW_END_GONE && !w.guest.n && w.stack.n == 1 && !w.f.flows.count, "when the guest is gone the stack hears it");
+	wire_down();
+}
+
+/* What the stack got. */
+static bool stack_got(struct pkt *p)
+{
+	return w.stack.n == 1 && !pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, p) && pkt_checksum_ok(p);
+}
+
+static void test_redirect(void)
+{
+	uint16_t port, other;
+	struct pkt p, q;
+	unsigned int i;
+
+	wire_up(5000);
+	w.redirect = true;
+	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_SYN);
+	wire_send(&f, true);
+	CHECK(stack_got(&p) && !w.guest.n && addr_equal(&p.dst, &(struct addr){ .b = { [10] = 0xff, 0xff, 10, 0, 2, 100 } }) && p.dport == 8080 && p.seq == 1000 &&
+	      p.flags == PKT_SYN && addr_equal(&p.src, &w.s.guest4), "a redirected connection goes elsewhere");
+	port = p.sport;
+	tcp_frame(&f, GUEST, 4000, "1.2.3.5", 443, PKT_SYN);
+	wire_send(&f, true);
+	CHECK(stack_got(&p) && p.sport != port && p.dport == 8080, "another of the same port is another");
+	other = p.sport;
+	tcp_frame(&f, "10.0.2.100", 8080, GUEST, port, PKT_SYN | PKT_ACK);
+	wire_send(&f, false);
+	CHECK(w.guest.n == 1 && !pkt_parse(w.guest.kept[0].b, w.guest.kept[0].len, &p) && pkt_checksum_ok(&p) && addr_equal(&p.src, &(struct addr){ .b = { [10] = 0xff, 0xff, 1, 2, 3, 4 } }) &&
+	      p.sport == 443 && p.dport == 4000 && p.ack == 5000, "its answer comes from where the guest asked");
+	tcp_frame(&f, "10.0.2.100", 8080, GUEST, (uint16_t)(other + 1), PKT_SYN | PKT_ACK);
+	CHECK(lost(PKT_DROP_NO_FLOW), "... one to nobody's number is lost");
+	tcp_frame(&f, "10.0.2.100", 8081, GUEST, port, PKT_ACK);
+	CHECK(lost(PKT_DROP_NO_FLOW), "... from elsewhere, too");
+	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_ACK);
+	f.b[40] ^= 1;
+	wire_send(&f, true);
+	CHECK(w.stack.n == 1 && !pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, &q) && !pkt_checksum_ok(&q), "a wrong checksum stays wrong");
+	w.guest.n = w.stack.n = 0;
+	CHECK(filter_reload(&w.f, true) == 0 && w.f.nat.count == 2, "the same verdict leaves them");
+	w.redirect = false;
+	CHECK(filter_reload(&w.f, true) == 2 && !w.f.nat.count && !w.f.flows.count, "another one ends them");
+	CHECK(w.stack.n == 2 && !pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, &p) && p.flags & PKT_RST && p.dport == 8080 && pkt_checksum_ok(&p), "... and tells the stack by their numbers");
+	w.redirect = true;
+	udp_frame(&f, GUEST, 4000, FAR, 443, "x", 1);
+	CHECK(refused(&p, PKT_DROP_DENIED), "UDP is not redirected");
+	tcp_frame(&f, GUEST6, 4000, FAR6, 443, PKT_SYN);
+	CHECK(refused(&p, PKT_DROP_DENIED) && p.flags & PKT_RST, "... nor IPv6");
+	for (i = 0; i < NAT_MAX; i++) {
+		tcp_frame(&f, GUEST, (uint16_t)(1 + i), FAR, 443, PKT_SYN);
+		wire_send(&f, true);
+	}
+	tcp_frame(&f, GUEST, 60000, FAR, 443, PKT_SYN);
+	CHECK(w.f.nat.count == NAT_MAX && refused(&p, PKT_DROP_FULL) && w.f.nat.refused == 1 && w.f.flows.count == NAT_MAX, "no more than there may be");
+	tcp_frame(&f, GUEST, 5, FAR, 443, PKT_RST);
+	wire_send(&f, true);
+	CHECK(stack_got(&p) && p.dport == 8080 && p.flags == PKT_RST && w.f.nat.count == NAT_MAX - 1, "a RST is carried, and ends it");
 	wire_down();
 }
 
@@ -535,6 +598,7 @@ int main(void)
 	test_flood();
 	test_tcp_flow();
 	test_cut();
+	test_redirect();
 	test_udp_and_icmp();
 	test_fragments();
 	test_forwards();

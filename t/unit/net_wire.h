@@ -21,7 +21,7 @@ static struct {
 	struct filter_dns from;
 	uint8_t query[512];
 	size_t query_len;
-	bool allow, forwards;
+	bool allow, forwards, redirect;
 	struct flow_key key;
 	struct flow last;
 	enum flow_end why;
@@ -72,6 +72,11 @@ static bool wire_judge(void *arg, const struct flow_key *key, struct flow_verdic
 	w.judged++;
 	w.key = *key;
 	v->rule = 7;
+	v->redirect = w.redirect;
+	if (w.redirect) {
+		v->to = A("10.0.2.100");
+		v->to_port = 8080;
+	}
 	return w.allow;
 }
 
