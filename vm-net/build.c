@@ -59,7 +59,8 @@ static size_t network(struct built *b, const struct build_path *path, uint8_t pr
 	return at + PKT_IP4;
 }
 
-static uint16_t checksum(const struct build_path *path, uint8_t proto, const uint8_t *l4, size_t header, const void *data, size_t len)
+static uint16_t checksum(const struct build_path *path, uint8_t proto, const uint8_t *l4, size_t header,
+			 const void *data, size_t len)
 {
 	uint64_t sum = proto == PKT_PROTO_ICMP ? 0 : sum_pseudo(&path->src, &path->dst, proto, header + len);
 
@@ -95,7 +96,8 @@ void build_arp(struct built *b, const struct build_path *path, unsigned int op)
  * @data, @len: borrowed as long as @b is used
  * Return: 0; -EMSGSIZE when no packet holds so much.
  */
-int build_udp(struct built *b, const struct build_path *path, uint16_t sport, uint16_t dport, const void *data, size_t len)
+int build_udp(struct built *b, const struct build_path *path, uint16_t sport, uint16_t dport,
+	      const void *data, size_t len)
 {
 	uint8_t *udp;
 	uint16_t sum;

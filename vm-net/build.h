@@ -26,7 +26,8 @@ struct built {
 };
 
 void build_arp(struct built *b, const struct build_path *path, unsigned int op);
-int build_udp(struct built *b, const struct build_path *path, uint16_t sport, uint16_t dport, const void *data, size_t len);
+int build_udp(struct built *b, const struct build_path *path, uint16_t sport, uint16_t dport,
+	      const void *data, size_t len);
 void build_tcp(struct built *b, const struct build_path *path, const struct pkt *tcp);
 int build_icmp(struct built *b, const struct build_path *path, unsigned int type, unsigned int code, uint32_t rest,
 	       const void *data, size_t len);

@@ -32,8 +32,8 @@ static bool may_be_told(const struct subnet *s, const struct pkt *p)
 {
 	static const struct addr nobody6, nobody4 = { .b = { [10] = 0xff, 0xff } };
 
-	return p->kind != PKT_ARP && (p->kind == PKT_IPV4 ? s->v4 : s->v6) && !p->offset && !(p->dst_mac[0] & 1) && !subnet_is_broadcast(s, &p->dst) &&
-	       !addr_equal(&p->src, &nobody4) && !addr_equal(&p->src, &nobody6) && !pkt_is_group(&p->src) &&
+	return p->kind != PKT_ARP && (p->kind == PKT_IPV4 ? s->v4 : s->v6) && !p->offset &&
+	       !(p->dst_mac[0] & 1) && !subnet_is_broadcast(s, &p->dst) && !addr_equal(&p->src, &nobody4) && !addr_equal(&p->src, &nobody6) && !pkt_is_group(&p->src) &&
 	       !pkt_is_icmp_error(p) && !(p->proto == PKT_PROTO_TCP && p->flags & PKT_RST);
 }
 

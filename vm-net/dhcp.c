@@ -31,7 +31,10 @@ struct request {
 	size_t client_id_len;
 };
 
-/** dhcp_init() - no leases. @d: filled in. @s: borrowed for as long. @pool: addresses from s->guest4 on, at most DHCP_POOL_MAX. */
+/**
+ * dhcp_init() - no leases
+ * @d: filled in. @s: borrowed for as long. @pool: addresses from s->guest4 on, at most DHCP_POOL_MAX.
+ */
 void dhcp_init(struct dhcp *d, const struct subnet *s, unsigned int pool)
 {
 	*d = (struct dhcp){ .s = s, .pool = MIN(pool, (unsigned int)DHCP_POOL_MAX) };
@@ -247,7 +250,8 @@ static void give(struct dhcp *d, const struct request *q, struct dhcp_reply *r, 
 }
 
 /* §4.3.2: SELECTING names us, INIT-REBOOT the address that it had, RENEWING and REBINDING the one that it has. */
-static bool request(struct dhcp *d, uint64_t now, const struct request *q, const uint8_t mac[PKT_MAC], struct dhcp_reply *r)
+static bool request(struct dhcp *d, uint64_t now, const struct request *q, const uint8_t mac[PKT_MAC],
+		    struct dhcp_reply *r)
 {
 	int i = lease_for(d, now, mac);
 	struct addr mine;
@@ -268,7 +272,8 @@ static bool request(struct dhcp *d, uint64_t now, const struct request *q, const
 	return true;
 }
 
-static bool discover(struct dhcp *d, uint64_t now, const struct request *q, const uint8_t mac[PKT_MAC], struct dhcp_reply *r)
+static bool discover(struct dhcp *d, uint64_t now, const struct request *q, const uint8_t mac[PKT_MAC],
+		     struct dhcp_reply *r)
 {
 	int i = lease_for(d, now, mac);
 
@@ -310,7 +315,8 @@ static void decline(struct dhcp *d, uint64_t now, const uint8_t mac[PKT_MAC])
  * @r: filled in when there is an answer, from port 67 to port 68
  * Return: whether there is.
  */
-bool dhcp_answer(struct dhcp *d, uint64_t now, const uint8_t mac[PKT_MAC], const uint8_t *msg, size_t len, struct dhcp_reply *r)
+bool dhcp_answer(struct dhcp *d, uint64_t now, const uint8_t mac[PKT_MAC], const uint8_t *msg, size_t len,
+		 struct dhcp_reply *r)
 {
 	struct request q;
 

@@ -31,7 +31,8 @@ struct dhcp_reply {
 };
 
 void dhcp_init(struct dhcp *d, const struct subnet *s, unsigned int pool);
-bool dhcp_answer(struct dhcp *d, uint64_t now, const uint8_t mac[PKT_MAC], const uint8_t *msg, size_t len, struct dhcp_reply *r);
+bool dhcp_answer(struct dhcp *d, uint64_t now, const uint8_t mac[PKT_MAC], const uint8_t *msg, size_t len,
+		 struct dhcp_reply *r);
 bool dhcp_owner(const struct dhcp *d, const struct addr *a, uint8_t mac[PKT_MAC]);
 
 #endif

@@ -159,7 +159,8 @@ static void put_others(struct dhcp6_reply *r, const struct option *ia, const str
 	}
 }
 
-static void put_associations(const struct subnet *s, const struct message *m, const struct addr *address, struct dhcp6_reply *r)
+static void put_associations(const struct subnet *s, const struct message *m, const struct addr *address,
+			     struct dhcp6_reply *r)
 {
 	bool given = false;
 	unsigned int i;
@@ -240,7 +241,8 @@ static void put_domain(const struct subnet *s, struct dhcp6_reply *r)
  * @r: filled in when there is an answer, from port 547 to port 546
  * Return: whether there is.
  */
-bool dhcp6_answer(const struct subnet *s, const struct addr *address, const uint8_t *msg, size_t len, struct dhcp6_reply *r)
+bool dhcp6_answer(const struct subnet *s, const struct addr *address, const uint8_t *msg, size_t len,
+		  struct dhcp6_reply *r)
 {
 	struct message m;
 	uint8_t us[DUID_LEN];

@@ -16,6 +16,7 @@ struct dhcp6_reply {
 	bool failed;                    /* would not fit */
 };
 
-bool dhcp6_answer(const struct subnet *s, const struct addr *address, const uint8_t *msg, size_t len, struct dhcp6_reply *r);
+bool dhcp6_answer(const struct subnet *s, const struct addr *address, const uint8_t *msg, size_t len,
+		  struct dhcp6_reply *r);
 
 #endif

@@ -50,7 +50,8 @@ static void pass_built(struct filter *f, const struct built *b)
  * @ops, @arg: borrowed for as long
  * Return: 0, -errno.
  */
-int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, uint32_t flows, const struct filter_ops *ops, void *arg)
+int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, uint32_t flows,
+		const struct filter_ops *ops, void *arg)
 {
 	memset(f, 0, sizeof(*f));
 	f->s = s;
@@ -63,12 +64,6 @@ int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, ui
 		memcpy(f->mac, mac, PKT_MAC);
 	}
 	return flow_init(&f->flows, flows, on_done, f);
-}
-
-/** filter_free() - free what it holds. @f: initialized. */
-void filter_free(struct filter *f)
-{
-	flow_free(&f->flows);
 }
 
 /* -- flows -- */
@@ -103,8 +98,8 @@ static bool still_allowed(struct filter *f, struct flow *fl)
 {
 	struct flow_verdict v = { 0 };
 
-	if (!f->ops->judge(f->arg, &fl->key, &v) || v.redirect != fl->verdict.redirect || v.to_port != fl->verdict.to_port ||
-	    memcmp(&v.to, &fl->verdict.to, sizeof(v.to)))
+	if (!f->ops->judge(f->arg, &fl->key, &v) || v.redirect != fl->verdict.redirect ||
+	    v.to_port != fl->verdict.to_port || !addr_equal(&v.to, &fl->verdict.to))
 		return false;
 	fl->verdict = v;
 	fl->generation = f->flows.generation;

@@ -52,14 +52,20 @@ struct filter {
 	uint64_t queries;
 };
 
-int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, uint32_t flows, const struct filter_ops *ops, void *arg);
-void filter_free(struct filter *f);
+int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, uint32_t flows,
+		const struct filter_ops *ops, void *arg);
 void filter_tick(struct filter *f);
 void filter_input(struct filter *f, const uint8_t *frame, size_t len);
 void filter_output(struct filter *f, const uint8_t *frame, size_t len);
 int filter_dns_answer(struct filter *f, const struct filter_dns *to, const void *msg, size_t len);
 unsigned int filter_reload(struct filter *f, bool live);
 void filter_reset(struct filter *f, const uint8_t *mac);
+
+/** filter_free() - free what it holds. @f: initialized. */
+static inline void filter_free(struct filter *f)
+{
+	flow_free(&f->flows);
+}
 
 /** filter_clock() - tell the time, before frames are handled. @f. @now: milliseconds, more than 0, never going back. */
 static inline void filter_clock(struct filter *f, uint64_t now)

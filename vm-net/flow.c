@@ -48,8 +48,10 @@ const char *flow_end_name(enum flow_end why)
 /** flow_key_of() - whose a packet is. @p: parsed TCP, UDP or echo. @from_guest: which way. Return: the key. */
 struct flow_key flow_key_of(const struct pkt *p, bool from_guest)
 {
-	struct flow_key k = { .guest = from_guest ? p->src : p->dst, .remote = from_guest ? p->dst : p->src, .proto = p->proto };
+	struct flow_key k = { .proto = p->proto };
 
+	k.guest = from_guest ? p->src : p->dst;
+	k.remote = from_guest ? p->dst : p->src;
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
 		k.guest_port = from_guest ? p->sport : p->dport;
 		k.remote_port = from_guest ? p->dport : p->sport;
@@ -207,7 +209,8 @@ static enum flow_class first_class(const struct flow_key *key)
  * @inbound: the other side began
  * Return: it; NULL when there are as many as may be, which is counted.
  */
-struct flow *flow_open(struct flow_table *t, uint64_t now, const struct flow_key *key, const struct flow_verdict *v, bool inbound)
+struct flow *flow_open(struct flow_table *t, uint64_t now, const struct flow_key *key,
+		       const struct flow_verdict *v, bool inbound)
 {
 	uint32_t i = t->free != NONE ? t->free : t->fresh, h = hash(t, key);
 	struct flow *f;
@@ -294,7 +297,11 @@ bool flow_packet(struct flow_table *t, struct flow *f, uint64_t now, const struc
 	return true;
 }
 
-/** flow_expired() - one that has been silent for too long. @t. @now. Return: it: flow_end() it; NULL when there is none. */
+/**
+ * flow_expired() - one that has been silent for too long
+ * @t. @now.
+ * Return: it: flow_end() it; NULL when there is none.
+ */
 struct flow *flow_expired(const struct flow_table *t, uint64_t now)
 {
 	unsigned int class;
@@ -308,7 +315,11 @@ struct flow *flow_expired(const struct flow_table *t, uint64_t now)
 	return NULL;
 }
 
-/** flow_next() - walk the flows; ending the one at hand is fine. @t. @f: NULL at first. Return: the next; NULL at the end. */
+/**
+ * flow_next() - walk the flows; ending the one at hand is fine
+ * @t. @f: NULL at first.
+ * Return: the next; NULL at the end.
+ */
 struct flow *flow_next(const struct flow_table *t, const struct flow *f)
 {
 	uint32_t i = f ? (uint32_t)(f - t->flows) + 1 : 0;

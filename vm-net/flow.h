@@ -89,7 +89,8 @@ bool flow_changes(const struct pkt *p);
 int flow_init(struct flow_table *t, uint32_t max, flow_done_fn *done, void *arg);
 void flow_free(struct flow_table *t);
 struct flow *flow_find(const struct flow_table *t, const struct flow_key *key);
-struct flow *flow_open(struct flow_table *t, uint64_t now, const struct flow_key *key, const struct flow_verdict *v, bool inbound);
+struct flow *flow_open(struct flow_table *t, uint64_t now, const struct flow_key *key,
+		       const struct flow_verdict *v, bool inbound);
 bool flow_packet(struct flow_table *t, struct flow *f, uint64_t now, const struct pkt *p, bool from_guest);
 void flow_end(struct flow_table *t, struct flow *f, enum flow_end why);
 struct flow *flow_expired(const struct flow_table *t, uint64_t now);

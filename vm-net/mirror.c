@@ -77,7 +77,11 @@ void mirror_begin(struct mirror *m)
 	m->turn++;
 }
 
-/** mirror_want() - watch a descriptor until the next turn. @m. @fd: borrowed. @events: EPOLL bits, not 0. Return: 0, -ENOMEM. */
+/**
+ * mirror_want() - watch a descriptor until the next turn
+ * @m. @fd: borrowed. @events: EPOLL bits, not 0.
+ * Return: 0, -ENOMEM.
+ */
 int mirror_want(struct mirror *m, int fd, uint32_t events)
 {
 	struct mirrored *e = entry(m, fd);
@@ -113,7 +117,11 @@ void mirror_end(struct mirror *m)
 	m->listed_n = kept;
 }
 
-/** mirror_collect() - see what has happened, without waiting. @m. @happened: set to descriptors. @max: so many. Return: how many. */
+/**
+ * mirror_collect() - see what has happened, without waiting
+ * @m. @happened: set to descriptors. @max: so many.
+ * Return: how many.
+ */
 int mirror_collect(struct mirror *m, int happened[], int max)
 {
 	struct epoll_event ev[BATCH];
@@ -126,7 +134,11 @@ int mirror_collect(struct mirror *m, int happened[], int max)
 	return MAX(n, 0);
 }
 
-/** mirror_happened() - what happened to a descriptor. @m. @fd. Return: EPOLL bits, until mirror_settled() or mirror_forget(). */
+/**
+ * mirror_happened() - what happened to a descriptor
+ * @m. @fd.
+ * Return: EPOLL bits, until mirror_settled() or mirror_forget().
+ */
 uint32_t mirror_happened(const struct mirror *m, int fd)
 {
 	return fd >= 0 && (size_t)fd < m->fds ? m->fd[fd].revents : 0;

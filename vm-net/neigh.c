@@ -39,7 +39,8 @@ enum pkt_drop neigh_arp(const struct subnet *s, const struct pkt *p, struct neig
 }
 
 /* RFC 4861 §4.4: @target is at @mac. */
-static void advertise(struct neigh_answer *a, const struct build_path *path, const struct addr *target, const uint8_t mac[PKT_MAC], uint8_t flags)
+static void advertise(struct neigh_answer *a, const struct build_path *path, const struct addr *target,
+		      const uint8_t mac[PKT_MAC], uint8_t flags)
 {
 	memcpy(a->body, target->b, 16);
 	a->body[16] = OPT_TARGET;

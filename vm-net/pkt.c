@@ -11,7 +11,8 @@
 #include "sum.h"
 #include "util.h"
 
-enum { ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_VLAN = 0x8100, ETH_IPV6 = 0x86dd, ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100 };
+enum { ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_VLAN = 0x8100, ETH_IPV6 = 0x86dd };
+enum { ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100 };
 enum { ARP_LEN = 28, TCP_MIN = 20, UDP_LEN = 8, ICMP_MIN = 8, MORE = 0x2000, RESERVED = 0x8000, OFFSET = 0x1fff };
 
 static const char *const names[] = {
@@ -306,7 +307,11 @@ static bool is_icmp(const struct pkt *p)
 	return p->proto == (p->kind == PKT_IPV4 ? PKT_PROTO_ICMP : PKT_PROTO_ICMP6);
 }
 
-/** pkt_is_echo_request() - whether it asks for an echo. @p: parsed IP; of a later fragment after frag_pass(). Return: so. */
+/**
+ * pkt_is_echo_request() - whether it asks for an echo
+ * @p: parsed IP; of a later fragment after frag_pass().
+ * Return: so.
+ */
 bool pkt_is_echo_request(const struct pkt *p)
 {
 	return is_icmp(p) && p->type == (p->kind == PKT_IPV4 ? 8 : 128) && !p->code;
@@ -318,7 +323,11 @@ bool pkt_is_echo_reply(const struct pkt *p)
 	return is_icmp(p) && p->type == (p->kind == PKT_IPV4 ? 0 : 129) && !p->code;
 }
 
-/** pkt_is_icmp_error() - whether it tells of another packet (RFC 1122 §3.2.2, RFC 4443 §2.1). @p: parsed IP. Return: so. */
+/**
+ * pkt_is_icmp_error() - whether it tells of another packet (RFC 1122 §3.2.2, RFC 4443 §2.1)
+ * @p: parsed IP.
+ * Return: so.
+ */
 bool pkt_is_icmp_error(const struct pkt *p)
 {
 	if (!is_icmp(p))

@@ -94,7 +94,8 @@ static bool is_ndp(const struct pkt *p)
 }
 
 /* To the server, or to whoever is one: 255.255.255.255, ff02::1:2, our own address. */
-static bool is_dhcp(const struct serve *v, const struct pkt *p, const struct addr *servers, uint16_t client, uint16_t server)
+static bool is_dhcp(const struct serve *v, const struct pkt *p, const struct addr *servers,
+		    uint16_t client, uint16_t server)
 {
 	return p->proto == PKT_PROTO_UDP && !p->fragment && p->sport == client && p->dport == server &&
 	       (addr_equal(&p->dst, servers) || subnet_is_ours(v->s, &p->dst));
@@ -122,9 +123,11 @@ bool serve_packet(struct serve *v, uint64_t now, const struct pkt *p, enum pkt_d
 		*why = serve_dhcp(v, now, p);
 	} else if (is_ndp(p)) {
 		*why = serve_ndp(v, p);
-	} else if (p->kind == PKT_IPV6 && p->src.b[0] == 0xfe && is_dhcp(v, p, &all6, DHCP6_CLIENT_PORT, DHCP6_SERVER_PORT)) {
+	} else if (p->kind == PKT_IPV6 && p->src.b[0] == 0xfe &&
+		   is_dhcp(v, p, &all6, DHCP6_CLIENT_PORT, DHCP6_SERVER_PORT)) {
 		*why = serve_dhcp6(v, p);
-	} else if (!p->fragment && pkt_is_echo_request(p) && subnet_is_ours(v->s, &p->dst) && subnet_is_guests(v->s, &p->src)) {
+	} else if (!p->fragment && pkt_is_echo_request(p) && subnet_is_ours(v->s, &p->dst) &&
+		   subnet_is_guests(v->s, &p->src)) {
 		*why = serve_echo(v, p);
 	} else {
 		return false;
@@ -135,7 +138,8 @@ bool serve_packet(struct serve *v, uint64_t now, const struct pkt *p, enum pkt_d
 static bool is_chatter(const struct pkt *p)
 {
 	return p->kind == PKT_ARP || is_ndp(p) ||
-	       (p->kind == PKT_IPV4 && p->proto == PKT_PROTO_UDP && !p->offset && p->sport == DHCP_SERVER_PORT && p->dport == DHCP_CLIENT_PORT);
+	       (p->kind == PKT_IPV4 && p->proto == PKT_PROTO_UDP && !p->offset &&
+		p->sport == DHCP_SERVER_PORT && p->dport == DHCP_CLIENT_PORT);
 }
 
 /**

@@ -292,7 +292,8 @@ static socklen_t to_sockaddr(union any *u, const struct addr *a, uint16_t port)
  * @guest, @guest_port: of the same family
  * Return: 0, -errno.
  */
-int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t port, const struct addr *guest, uint16_t guest_port)
+int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t port,
+		  const struct addr *guest, uint16_t guest_port)
 {
 	int flags = (udp ? SLIRP_HOSTFWD_UDP : 0) | (addr_is_v4(host) ? 0 : SLIRP_HOSTFWD_V6ONLY);
 	union any h, g;

@@ -33,7 +33,11 @@ struct addr subnet_link_local(const uint8_t mac[PKT_MAC])
 	return (struct addr){ .b = { 0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
 }
 
-/** subnet_is_ours() - whether an address is the gateway's or the DNS server's, and so never a guest's. @s, @a. Return: so. */
+/**
+ * subnet_is_ours() - whether an address is the gateway's or the DNS server's, and so never a guest's
+ * @s, @a.
+ * Return: so.
+ */
 bool subnet_is_ours(const struct subnet *s, const struct addr *a)
 {
 	if (addr_is_v4(a))
@@ -41,7 +45,11 @@ bool subnet_is_ours(const struct subnet *s, const struct addr *a)
 	return s->v6 && (addr_equal(a, &s->gateway6) || addr_equal(a, &s->dns6) || addr_equal(a, &s->link6));
 }
 
-/** subnet_is_broadcast() - whether everybody here is meant: a group, or the subnet's last or first address. @s, @a. Return: so. */
+/**
+ * subnet_is_broadcast() - whether everybody here is meant: a group, or the subnet's last or first address
+ * @s, @a.
+ * Return: so.
+ */
 bool subnet_is_broadcast(const struct subnet *s, const struct addr *a)
 {
 	uint32_t host;
