@@ -10,7 +10,7 @@ CC ?= cc
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
-	dropbear-bin openssh-client
+	dropbear-bin openssh-client libslirp-dev
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g
@@ -34,7 +34,7 @@ BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
-	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-agent -Ivm-net
+	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-net -Ivm-agent
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -63,7 +63,7 @@ $(LIB) $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(NET_LIB):
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 link = $(say) "  LINK  $@" && mkdir -p $(@D)
-link += && $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(filter %.o %.a,$^) -pthread -o $@
+link += && $(CC) $(HARDEN) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(filter %.o %.a,$^) -pthread $(LDLIBS) -o $@
 
 $(BIN)/vm-boot: $(call objs,vm-boot/main.c) $(BOOT_LIB) $(LIB)
 	$(link)
@@ -87,6 +87,7 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
+$(BUILD)/t/unit/stack_test: LDLIBS += -lslirp
 # It runs in a guest, as vm-agent does.
 $(BUILD)/t/unit/guest_vsock: t/unit/guest_vsock.c lib/common/wire.c $(wildcard lib/common/*.h) Makefile
 	$(say) "  LINK  $@"

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: ISC
+/*
+ * nat.c - connections that are carried to another place than the guest asked for, and do not look so: TCP over IPv4.
+ *
+ *	guest:4000 -> 1.2.3.4:443	becomes		guest:16384+i -> to:port	on the way to the stack
+ *	guest:4000 <- 1.2.3.4:443	is again	guest:16384+i <- to:port	on the way back
+ *
+ * The port in the guest's name is our number of the connection, so two of one port to different places stay two, and the way
+ * back needs no search. Guests have no business with `to` itself: who redirects to an address denies it. Checksums are
+ * adjusted (RFC 1624), so a wrong one stays wrong.
+ */
+#include "nat.h"
+
+#include "sum.h"
+#include "util.h"
+
+enum { SRC = PKT_ETH + 12, DST = PKT_ETH + 16, IP_SUM = PKT_ETH + 10, PORTS = PKT_ETH + PKT_IP4, TCP_SUM = PORTS + 16 };
+
+/**
+ * nat_open() - begin to carry a connection elsewhere
+ * @n: zero at first
+ * @key: TCP over IPv4
+ * @to, @to_port: where to; IPv4
+ * Return: its number, which is the guest's port for the stack; 0 when there are as many as may be, which is counted.
+ */
+uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *to, uint16_t to_port)
+{
+	unsigned int i;
+
+	for (i = 0; i < NAT_MAX && n->slot[(n->next + i) % NAT_MAX].used; i++)
+		continue;
+	if (i == NAT_MAX) {
+		n->refused++;
+		return 0;
+	}
+	i = (n->next + i) % NAT_MAX;
+	n->next = i + 1;                /* a number is not used again at once: late segments are about */
+	n->count++;
+	n->slot[i] = (struct nat_slot){
+		.used = true, .guest = key->guest, .remote = key->remote, .to = *to,
+		.guest_port = key->guest_port, .remote_port = key->remote_port, .to_port = to_port,
+	};
+	return (uint16_t)(NAT_PORT + i);
+}
+
+/** nat_close() - it has ended. @n. @port: of nat_open(). */
+void nat_close(struct nat *n, uint16_t port)
+{
+	n->slot[port - NAT_PORT].used = false;
+	n->count--;
+}
+
+/* Put an address and two ports in place of others. */
+static void rewrite(uint8_t *frame, size_t at, const struct addr *a, uint16_t sport, uint16_t dport)
+{
+	uint8_t now[8], was[8];
+	uint32_t sum = (uint16_t)~get_be16(frame + TCP_SUM);
+	uint16_t ip;
+	unsigned int i;
+
+	memcpy(was, frame + at, 4);
+	memcpy(was + 4, frame + PORTS, 4);
+	memcpy(now, a->b + 12, 4);
+	put_be16(now + 4, sport);
+	put_be16(now + 6, dport);
+	for (i = 0; i < 8; i += 2)
+		sum += (uint32_t)(uint16_t)~get_be16(was + i) + get_be16(now + i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	put_be16(frame + TCP_SUM, (uint16_t)~sum);
+	memcpy(frame + at, now, 4);
+	memcpy(frame + PORTS, now + 4, 4);
+	memset(frame + IP_SUM, 0, 2);
+	ip = sum_fold(sum_bytes(0, frame + PKT_ETH, PKT_IP4));
+	memcpy(frame + IP_SUM, &ip, 2);
+}
+
+/**
+ * nat_out() - a frame as the stack is to see it
+ * @n
+ * @port: of nat_open()
+ * @frame, @len: of the guest, TCP over IPv4, pkt_parse() was content
+ * Return: it, as long, until the next call.
+ */
+const uint8_t *nat_out(struct nat *n, uint16_t port, const uint8_t *frame, size_t len)
+{
+	const struct nat_slot *s = &n->slot[port - NAT_PORT];
+
+	memcpy(n->out, frame, len);
+	rewrite(n->out, DST, &s->to, port, s->to_port);
+	return n->out;
+}
+
+/**
+ * nat_in() - a frame as the guest is to see it
+ * @n
+ * @p: parsed, of the stack; made that of a copy, which stays until the next call, when it is of a carried connection
+ * Return: whether it is.
+ */
+bool nat_in(struct nat *n, struct pkt *p)
+{
+	const struct nat_slot *s;
+
+	if (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP || p->dport < NAT_PORT || p->dport >= NAT_PORT + NAT_MAX)
+		return false;
+	s = &n->slot[p->dport - NAT_PORT];
+	if (!s->used || p->sport != s->to_port || !addr_equal(&p->src, &s->to) || !addr_equal(&p->dst, &s->guest))
+		return false;
+	memcpy(n->in, p->frame, p->len);
+	rewrite(n->in, SRC, &s->remote, s->remote_port, s->guest_port);
+	return pkt_parse(n->in, p->len, p) == PKT_OK;
+}

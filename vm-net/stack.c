@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: ISC
+/*
+ * stack.c - libslirp, which carries TCP, UDP and echo out by ordinary sockets.
+ *
+ * libslirp wants to be asked, before each sleep, what it waits for, and to be told, after it, what happened. Its
+ * descriptors are mirrored into an epoll of their own (mirror.h), which is one watch of the loop: stack_settle() asks, the
+ * watch collects events of many descriptors and tells of them at once.
+ *
+ *	stack_input() ... stack_settle() --> sleep --> events or time --> slirp_pollfds_poll() --> stack_settle()
+ *
+ * DHCP, DNS and advertisements are ours (filter.h): its own are off, its one timer never runs out, and emulation of
+ * protocols that carry addresses, which libslirp itself calls unsafe, stays off.
+ */
+#include "stack.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <slirp/libslirp.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "log.h"
+#include "loop.h"
+#include "mirror.h"
+#include "util.h"
+
+enum { BATCH = 64 };
+
+struct stack {
+	Slirp *slirp;
+	struct loop *loop;
+	struct mirror mirror;
+	int watch, timer;
+	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
+	stack_fn *output;
+	void *arg;
+};
+
+static int64_t clock_ns(void *opaque)
+{
+	struct timespec t;
+
+	(void)opaque;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static uint64_t now_msec(void)
+{
+	return (uint64_t)clock_ns(NULL) / 1000000;
+}
+
+/* A descriptor's number is somebody else's from now on. */
+static void forget(int fd, void *opaque)
+{
+	struct stack *st = opaque;
+
+	mirror_forget(&st->mirror, fd);
+}
+
+static int want(int fd, int events, void *opaque)
+{
+	struct stack *st = opaque;
+	uint32_t bits = EPOLLRDHUP;
+
+	bits |= events & SLIRP_POLL_IN ? EPOLLIN : 0;
+	bits |= events & SLIRP_POLL_OUT ? EPOLLOUT : 0;
+	bits |= events & SLIRP_POLL_PRI ? EPOLLPRI : 0;
+	return mirror_want(&st->mirror, fd, bits) < 0 ? -1 : fd;
+}
+
+static int happened(int idx, void *opaque)
+{
+	struct stack *st = opaque;
+	uint32_t e = mirror_happened(&st->mirror, idx);
+	int events = 0;
+
+	events |= e & EPOLLIN ? SLIRP_POLL_IN : 0;
+	events |= e & EPOLLOUT ? SLIRP_POLL_OUT : 0;
+	events |= e & EPOLLPRI ? SLIRP_POLL_PRI : 0;
+	events |= e & EPOLLERR ? SLIRP_POLL_ERR : 0;
+	events |= e & (EPOLLHUP | EPOLLRDHUP) ? SLIRP_POLL_HUP : 0;
+	return events;
+}
+
+/**
+ * stack_settle() - be ready to sleep; call it after stack_input(), once for a batch of frames
+ * @st: initialized
+ */
+void stack_settle(struct stack *st)
+{
+	uint32_t timeout = UINT32_MAX;
+	uint64_t now = now_msec();
+
+	mirror_begin(&st->mirror);
+	slirp_pollfds_fill(st->slirp, &timeout, want, st);
+	mirror_end(&st->mirror);
+	/* One that runs out too early does no harm, and costs less than setting it each time. */
+	if (timeout != UINT32_MAX && (!st->armed || st->armed > now + timeout)) {
+		st->armed = now + MAX(timeout, 1u);
+		loop_timer_set(st->loop, st->timer, MAX(timeout, 1u));
+	}
+}
+
+static void on_events(void *arg, uint32_t events)
+{
+	struct stack *st = arg;
+	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH);
+
+	(void)events;
+	slirp_pollfds_poll(st->slirp, 0, happened, st);
+	mirror_settled(&st->mirror, fds, n);
+	stack_settle(st);
+}
+
+static void on_time(void *arg, uint32_t events)
+{
+	struct stack *st = arg;
+
+	st->armed = 0;
+	on_events(arg, events);
+}
+
+/* -- what libslirp calls -- */
+
+static ssize_t send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct stack *st = opaque;
+
+	st->output(st->arg, buf, len);
+	return (ssize_t)len;
+}
+
+static void guest_error(const char *msg, void *opaque)
+{
+	(void)opaque;
+	debug("guest: %s", msg);
+}
+
+static void *timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
+{
+	(void)id;
+	(void)cb_opaque;
+	return opaque;
+}
+
+static void timer_free(void *timer, void *opaque)
+{
+	(void)timer;
+	(void)opaque;
+}
+
+static void timer_mod(void *timer, int64_t msec, void *opaque)
+{
+	(void)timer;
+	(void)msec;
+	(void)opaque;
+}
+
+static void nothing(void *opaque)
+{
+	(void)opaque;
+}
+
+static void init_completed(Slirp *slirp, void *opaque)
+{
+	(void)slirp;
+	(void)opaque;
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = send_packet,
+	.guest_error = guest_error,
+	.clock_get_ns = clock_ns,
+	.timer_new_opaque = timer_new,
+	.timer_free = timer_free,
+	.timer_mod = timer_mod,
+	.register_poll_fd = forget,
+	.unregister_poll_fd = forget,
+	.notify = nothing,
+	.init_completed = init_completed,
+};
+
+static struct in_addr in4(const struct addr *a)
+{
+	struct in_addr in;
+
+	memcpy(&in, a->b + 12, 4);
+	return in;
+}
+
+static struct in6_addr in6(const struct addr *a)
+{
+	struct in6_addr in;
+
+	memcpy(&in, a->b, 16);
+	return in;
+}
+
+static Slirp *start(struct stack *st, const struct subnet *s)
+{
+	unsigned int bits = s->net4.bits - 96;
+	SlirpConfig c = {
+		.version = 4, .if_mtu = s->mtu, .if_mru = s->mtu, .disable_dns = true, .disable_dhcp = true,
+		.in_enabled = s->v4, .vnetwork = in4(&s->net4.addr), .vhost = in4(&s->gateway4), .vnameserver = in4(&s->dns4),
+		.vnetmask.s_addr = htonl(bits ? 0xffffffffu << (32 - bits) : 0), .vdhcp_start = in4(&s->guest4),
+		.in6_enabled = s->v6, .vprefix_addr6 = in6(&s->net6.addr), .vprefix_len = (uint8_t)s->net6.bits,
+		.vhost6 = in6(&s->gateway6), .vnameserver6 = in6(&s->dns6),
+	};
+
+	return slirp_new(&c, &callbacks, st);
+}
+
+/**
+ * stack_new() - start libslirp
+ * @l: borrowed for as long; runs everything
+ * @s: read now
+ * @output, @arg: frames to the guest
+ * Return: it; NULL with errno.
+ */
+struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void *arg)
+{
+	struct stack *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .arg = arg };
+	if (!mirror_init(&st->mirror))
+		st->watch = loop_add(l, st->mirror.epfd, EPOLLIN, on_events, st);
+	if (st->watch >= 0)
+		st->timer = loop_timer(l, on_time, st);
+	if (st->timer >= 0)
+		st->slirp = start(st, s);
+	if (!st->slirp) {
+		stack_free(st);
+		errno = ENOMEM;
+		return NULL;
+	}
+	stack_settle(st);
+	return st;
+}
+
+/** stack_free() - end it: connections are closed, and nobody is told. @st: may be NULL. */
+void stack_free(struct stack *st)
+{
+	if (!st)
+		return;
+	if (st->slirp)
+		slirp_cleanup(st->slirp);
+	loop_timer_del(st->loop, &st->timer);
+	loop_del(st->loop, &st->watch);
+	mirror_free(&st->mirror);
+	free(st);
+}
+
+/** stack_input() - a frame of the guest that was let through. @st. @frame, @len: copied. */
+void stack_input(struct stack *st, const uint8_t *frame, size_t len)
+{
+	slirp_input(st->slirp, frame, (int)len);
+}
+
+/** stack_changes() - how often the mirror had to be changed, for tests and figures. @st. Return: times. */
+unsigned int stack_changes(const struct stack *st)
+{
+	return st->mirror.changes;
+}
+
+/* -- forwards -- */
+
+union any {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t to_sockaddr(union any *u, const struct addr *a, uint16_t port)
+{
+	memset(u, 0, sizeof(*u));
+	if (addr_is_v4(a)) {
+		u->v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = in4(a) };
+		return sizeof(u->v4);
+	}
+	u->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6(a) };
+	return sizeof(u->v6);
+}
+
+/**
+ * stack_forward() - listen on the host for the guest
+ * @st: initialized
+ * @udp: else TCP
+ * @host, @port: of the host; an IPv6 one takes IPv6 alone
+ * @guest, @guest_port: of the same family
+ * Return: 0, -errno.
+ */
+int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t port,
+		  const struct addr *guest, uint16_t guest_port)
+{
+	int flags = (udp ? SLIRP_HOSTFWD_UDP : 0) | (addr_is_v4(host) ? 0 : SLIRP_HOSTFWD_V6ONLY);
+	union any h, g;
+	socklen_t hlen = to_sockaddr(&h, host, port), glen = to_sockaddr(&g, guest, guest_port);
+
+	if (addr_is_v4(host) != addr_is_v4(guest))
+		return -EAFNOSUPPORT;
+	errno = 0;
+	if (slirp_add_hostxfwd(st->slirp, &h.sa, hlen, &g.sa, glen, flags) < 0)
+		return errno ? -errno : -EINVAL;
+	stack_settle(st);
+	return 0;
+}
+
+/** stack_unforward() - listen no more. @st, @udp, @host, @port: as stack_forward() had them. Return: 0, -ENOENT. */
+int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_t port)
+{
+	int flags = (udp ? SLIRP_HOSTFWD_UDP : 0) | (addr_is_v4(host) ? 0 : SLIRP_HOSTFWD_V6ONLY);
+	union any h;
+	socklen_t hlen = to_sockaddr(&h, host, port);
+
+	if (slirp_remove_hostxfwd(st->slirp, &h.sa, hlen, flags) < 0)
+		return -ENOENT;
+	stack_settle(st);
+	return 0;
+}

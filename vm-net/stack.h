@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* stack.h - libslirp, which carries TCP, UDP and echo out by ordinary sockets. */
+#ifndef STACK_H
+#define STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "subnet.h"
+
+struct loop;
+struct stack;
+
+/* A frame for the guest, borrowed until the return. It may be called whenever a function here is. */
+typedef void stack_fn(void *arg, const uint8_t *frame, size_t len);
+
+struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void *arg);
+void stack_free(struct stack *st);
+void stack_input(struct stack *st, const uint8_t *frame, size_t len);
+void stack_settle(struct stack *st);
+int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t port,
+		  const struct addr *guest, uint16_t guest_port);
+int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_t port);
+unsigned int stack_changes(const struct stack *st);
+
+#endif
