@@ -107,11 +107,12 @@ boots() {
 			awk '{ sum += $1 + $2 } END { print sum }'
 	}
 	con -V box --run 'true'
-	before=$(ticks)
+	before=$(ticks) start=${EPOCHREALTIME/./}
 	con -V box --run 'sleep 5'
-	used=$(($(ticks) - before))
-	echo "$used ticks in 5 s"
-	[ "$used" -lt $(($(getconf CLK_TCK) * 5 / 2)) ]
+	used=$(($(ticks) - before)) took=$(((${EPOCHREALTIME/./} - start) * $(getconf CLK_TCK) / 1000000))
+	echo "$used of $took ticks"
+	# Two processors that spin take twice the time; what a busy host does in between counts as theirs.
+	[ "$used" -lt "$took" ]
 	boot -d -n off >/dev/null
 	con -V off --send 'poweroff\n'
 	[ "$(ctl -V off wait)" = $'poweroff\n0' ]
