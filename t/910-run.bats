@@ -58,7 +58,7 @@ on_pty() {
 	while IFS='|' read -r want command; do
 		# shellcheck disable=SC2086 # words
 		run "-$want" --separate-stderr vrun $command </dev/null
-		[ "${#stderr_lines[@]}" -le 1 ]
+		[ "${#stderr_lines[@]}" -eq $((want < 128)) ]
 	done < <(few 1 '127|no-such-command' '126|/etc/passwd' '143|sh -c kill${IFS}-TERM${IFS}$$')
 }
 

@@ -130,15 +130,15 @@ static void down(struct life *v)
 /* A guest may have no clock of its own, and little to make secrets of. */
 static void take_gifts(const struct wire_record *r)
 {
-	struct {
-		struct rand_pool_info info;
-		uint8_t seed[PROTO_SEED];
+	union {
+		struct rand_pool_info info;     /* buf is what lies behind it */
+		uint8_t bytes[sizeof(struct rand_pool_info) + PROTO_SEED];
 	} pool = { .info = { .entropy_count = 8 * PROTO_SEED, .buf_size = PROTO_SEED } };
 	struct timespec now, host;
 	autoclose int random = -1;
 	uint64_t ns;
 
-	if (wire_get_bytes(r, PROTO_K_SEED, pool.seed, sizeof(pool.seed))) {
+	if (wire_get_bytes(r, PROTO_K_SEED, pool.info.buf, PROTO_SEED)) {
 		random = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 		if (random < 0 || ioctl(random, RNDADDENTROPY, &pool) < 0)
 			kmsg(KMSG_WARNING, "entropy: %s", strerror(errno));
