@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "engine/qemu/vhost_user.h"
 #include "util.h"
 #include "virtio.h"
+#include "wait.h"
 #include "worker.h"
 
 enum { SIZE = 8, DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, PART = 0x10000 };
@@ -316,10 +316,9 @@ static inline void do_kick(void)
 
 static inline bool called(int msec)
 {
-	struct pollfd p = { .fd = call, .events = POLLIN };
 	uint64_t n;
 
-	return poll(&p, 1, msec) == 1 && read(call, &n, sizeof(n)) > 0;
+	return wait_readable(call, msec) && read(call, &n, sizeof(n)) > 0;
 }
 
 static inline uint16_t used_idx(void)

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -17,6 +16,7 @@
 #include "virtio.h"
 #include "virtio_vsock.h"
 #include "vsock_pkt.h"
+#include "wait.h"
 #include "worker.h"
 
 enum { MEM = 4 << 20, SIZE = 256, BUF = 4096 + VSOCK_HEADER, WAIT_MS = 10000, PEER = 1 << 20 };
@@ -167,9 +167,7 @@ static inline void tear_down(void)
 
 static inline bool readable(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, WAIT_MS) == 1;
+	return wait_readable(fd, WAIT_MS);
 }
 
 static inline bool used_one(struct ring *r, uint32_t *id, uint32_t *len)
