@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -25,7 +26,7 @@
 enum {
 	O_IMAGE = OPT_LONG, O_ENGINE, O_LOG_CONSOLE, O_READY_FD, O_STATUS_FD, O_CTL_FD, O_LINGER,
 	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE, O_VSOCK_PATH,
-	O_WATCHDOG,
+	O_WATCHDOG, O_NET,
 };
 
 static const struct opt table[] = {
@@ -42,6 +43,7 @@ static const struct opt table[] = {
 	{ O_STATUS_FD, "status-fd", "N", "write how the VM ended here, as JSON" },
 	{ O_CTL_FD, "ctl-fd", "N", "serve this control socket; its end ends the VM" },
 	{ O_VSOCK_PATH, "vsock-path", "PATH", "serve vsock at sockets PATH and PATH_PORT, as Firecracker does" },
+	{ O_NET, "net", "PLACE", "a network interface: frames socket fd:N or PATH[,mac=MAC][,mtu=N]; up to 4" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
 	{ O_WATCHDOG, "watchdog", "SEC", "end the VM when its agent has been silent for so long" },
@@ -202,6 +204,41 @@ static void add_env(struct vm_config *c, const char *arg)
 	c->envs += c->env[c->envs] != NULL;
 }
 
+static void add_net(struct vm_config *c, const char *place,
+		    int (*open_net)(struct net_config *, const char *, char *, size_t))
+{
+	char err[256];
+	int e;
+
+	if (c->nets == NETCONF_MAX)
+		opts_usage(&opts, "--net: more than %d interfaces", NETCONF_MAX);
+	e = open_net(&c->net[c->nets++], place, err, sizeof(err));
+	if (e == -EINVAL)
+		opts_usage(&opts, "%s", err);
+	if (e)
+		die(125, "%s", err);
+}
+
+/* The interface of VM_NET, which nobody after us shall take for his; and an address for every card. */
+static void settle_nets(struct vm_config *c)
+{
+	const char *control = getenv("VM_NET");
+	char name[sizeof(c->name)];
+	uint8_t r[8] = { 0 };
+	unsigned int i;
+
+	if (control && *control)
+		add_net(c, control, netconf_control);
+	unsetenv("VM_NET");
+	if (c->nets && !c->named && getrandom(r, sizeof(r), 0) != sizeof(r))
+		die(125, "getrandom: %s", errstr(errno));
+	snprintf(name, sizeof(name), "%s", c->name);
+	if (!c->named)
+		snprintf(name, sizeof(name), "%016llx", (unsigned long long)get_le64(r));
+	for (i = 0; i < c->nets; i++)
+		netconf_mac(&c->net[i], name, i);
+}
+
 static void parse_option(struct vm_config *c, int id, const char *arg, const char **files)
 {
 	uint64_t n;
@@ -250,6 +287,9 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 		break;
 	case O_VSOCK_PATH:
 		c->vsock_path = arg;
+		break;
+	case O_NET:
+		add_net(c, arg, netconf_parse);
 		break;
 	case O_LINGER:
 		c->linger = true;
@@ -349,6 +389,7 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 					     sizeof(c->initrd_path));
 	if (!files[0] || files[2])
 		image_open(c, files[2] ? files[2] : "default");
+	settle_nets(c);
 	c->kernel_size = file_size(c->kernel);
 	c->initrd_size = c->initrd < 0 ? 0 : file_size(c->initrd);
 	if (c->command && c->initrd < 0)

@@ -5,6 +5,7 @@
  *	monitor		qmp.c		commands, events
  *	console, log	qport.c		the guest's terminal ports
  *	stderr		qerr.c		complaints
+ *	network		qnet.c		frames
  *	vsock		vhost_user.c	the guest's driver's requests to our device model
  *	pidfd		here		its end
  *
@@ -22,6 +23,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include "engine.h"
 #include "exitport.h"
@@ -29,11 +31,13 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "net.h"
 #include "port.h"
 #include "qchild.h"
 #include "qerr.h"
 #include "qlisten.h"
 #include "qmp.h"
+#include "qnet.h"
 #include "qport.h"
 #include "spawn.h"
 #include "util.h"
@@ -60,6 +64,9 @@ struct qemu {
 	struct qmp *qmp;
 	int qmp_id;
 	struct qport *console, *log;
+	struct qnet *net[NETCONF_MAX];
+	bool link[NETCONF_MAX];         /* as QEMU was told */
+	int link_event, link_id;
 	struct vhost_user *vsock;
 	struct qerr err;
 	struct qlisten listen;
@@ -210,6 +217,60 @@ static int serve_ports(struct qemu *q, struct qends *e)
 	return 0;
 }
 
+/* -- network -- */
+
+/* Tell QEMU of what has changed. */
+static void tell_links(struct qemu *q)
+{
+	char arguments[64];
+	unsigned int i;
+
+	for (i = 0; i < net_interfaces(q->vm->net); i++) {
+		bool up = qnet_up(q->net[i]);
+
+		if (up == q->link[i])
+			continue;
+		q->link[i] = up;
+		snprintf(arguments, sizeof(arguments), "{\"name\":\"net%u\",\"up\":%s}", i, up ? "true" : "false");
+		if (qmp_send(q->qmp, "set_link", arguments) < 0)
+			debug("qemu: takes no more commands");
+	}
+}
+
+static void on_link(void *arg, uint32_t events)
+{
+	struct qemu *q = arg;
+	uint64_t n;
+
+	(void)events;
+	if (read(q->link_event, &n, sizeof(n)) > 0 && q->state == QEMU_RUNS)
+		tell_links(q);
+}
+
+static int serve_networks(struct qemu *q, struct qends *e)
+{
+	struct net *net = q->vm->net;
+	unsigned int i;
+
+	if (!net)
+		return 0;
+	q->link_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->link_event < 0)
+		return -errno;
+	for (i = 0; i < net_interfaces(net); i++) {
+		struct net_card plug = { qnet_attach, qnet_counts, NULL };
+
+		q->net[i] = qnet_new(net_worker(net), &e->net[i][0], q->link_event, net_lost, net_lost_arg(net, i));
+		if (!q->net[i])
+			return -errno;
+		q->link[i] = true;
+		plug.card = q->net[i];
+		net_plug(net, i, &plug);
+	}
+	q->link_id = loop_add(q->vm->loop, q->link_event, EPOLLIN, on_link, q);
+	return MIN(q->link_id, 0);
+}
+
 static int watch_child(struct qemu *q)
 {
 	struct loop *loop = q->vm->loop;
@@ -262,6 +323,7 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 		return -ENOMEM;
 	*q = (struct qemu){
 		.vm = vm, .child = SPAWNED_INIT, .child_id = -1, .ending_timer = -1, .qmp_id = -1,
+		.link_event = -1, .link_id = -1,
 		.err = QERR_INIT, .listen = QLISTEN_INIT,
 	};
 	vm->engine_data = q;
@@ -269,7 +331,7 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	if (!ret)
 		ret = q->ending_timer = loop_timer(vm->loop, on_slow_ending, q);
 	if (ret >= 0)
-		ret = qends_make(&ends, vm->log_fd >= 0);
+		ret = qends_make(&ends, vm->log_fd >= 0, net_interfaces(vm->net));
 	if (!ret)
 		ret = qchild_start(&q->child, &vm->cfg, &ends, err, errsize);
 	if (ret)
@@ -280,6 +342,8 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	ret = q->qmp ? serve_ports(q, &ends) : -ENOMEM;
 	if (!ret)
 		ret = serve_vsock(q, &ends);
+	if (!ret)
+		ret = serve_networks(q, &ends);
 	if (!ret)
 		ret = greet(q, err, errsize);
 	if (!ret)
@@ -308,6 +372,7 @@ static int qemu_start(struct vm *vm)
 	if (q->state != QEMU_STOPPED)
 		return -ESHUTDOWN;      /* it said so during set-up */
 	q->state = QEMU_RUNS;
+	tell_links(q);
 	err = run(q, "cont");
 	if (!err)
 		qlisten_start(&q->listen, q->qmp, q->console);
@@ -360,6 +425,7 @@ static void qemu_halt(struct vm *vm)
 static void qemu_free(struct vm *vm)
 {
 	struct qemu *q = vm->engine_data;
+	unsigned int i;
 	int status;
 
 	if (!q)
@@ -371,10 +437,14 @@ static void qemu_free(struct vm *vm)
 		cleanup_fd(&q->child.pidfd);
 	}
 	loop_del(vm->loop, &q->qmp_id);
+	loop_del(vm->loop, &q->link_id);
 	loop_timer_del(vm->loop, &q->ending_timer);
 	qmp_free(q->qmp);
 	qport_free(q->console);
 	qport_free(q->log);
+	for (i = 0; i < NETCONF_MAX; i++)
+		qnet_free(q->net[i]);
+	cleanup_fd(&q->link_event);
 	vhost_user_free(q->vsock);
 	qlisten_free(&q->listen);
 	qerr_free(&q->err);
