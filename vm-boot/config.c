@@ -227,8 +227,15 @@ static void settle_nets(struct vm_config *c)
 	uint8_t r[8] = { 0 };
 	unsigned int i;
 
-	if (control && *control)
+	if (control && *control) {
+		struct net_config last;
+
 		add_net(c, control, netconf_control);
+		/* It comes first. */
+		last = c->net[c->nets - 1];
+		memmove(c->net + 1, c->net, (c->nets - 1) * sizeof(*c->net));
+		c->net[0] = last;
+	}
 	unsetenv("VM_NET");
 	if (c->nets && !c->named && getrandom(r, sizeof(r), 0) != sizeof(r))
 		die(125, "getrandom: %s", errstr(errno));

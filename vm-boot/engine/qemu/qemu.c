@@ -5,7 +5,7 @@
  *	monitor		qmp.c		commands, events
  *	console, log	qport.c		the guest's terminal ports
  *	stderr		qerr.c		complaints
- *	network		qnet.c		frames
+ *	network		qnet.c, qlink.c	frames; links
  *	vsock		vhost_user.c	the guest's driver's requests to our device model
  *	pidfd		here		its end
  *
@@ -23,7 +23,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include "engine.h"
 #include "exitport.h"
@@ -31,13 +30,12 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
-#include "net.h"
 #include "port.h"
 #include "qchild.h"
 #include "qerr.h"
+#include "qlink.h"
 #include "qlisten.h"
 #include "qmp.h"
-#include "qnet.h"
 #include "qport.h"
 #include "spawn.h"
 #include "util.h"
@@ -64,12 +62,10 @@ struct qemu {
 	struct qmp *qmp;
 	int qmp_id;
 	struct qport *console, *log;
-	struct qnet *net[NETCONF_MAX];
-	bool link[NETCONF_MAX];         /* as QEMU was told */
-	int link_event, link_id;
 	struct vhost_user *vsock;
 	struct qerr err;
 	struct qlisten listen;
+	struct qlink link;
 };
 
 /* -- the end -- */
@@ -166,6 +162,7 @@ static int bury(struct qemu *q, int *status)
 	q->state = QEMU_GONE;
 	loop_timer_set(loop, q->ending_timer, 0);
 	qlisten_stop(&q->listen);
+	qlink_stop(&q->link);
 	qerr_finish(&q->err);
 	loop_del(loop, &q->qmp_id);
 	return err;
@@ -215,60 +212,6 @@ static int serve_ports(struct qemu *q, struct qends *e)
 	port = (struct hub_port){ qport_input, qport_room, q->console };
 	hub_set_port(vm->hub, &port);
 	return 0;
-}
-
-/* -- network -- */
-
-/* Tell QEMU of what has changed. */
-static void tell_links(struct qemu *q)
-{
-	char arguments[64];
-	unsigned int i;
-
-	for (i = 0; i < net_interfaces(q->vm->net); i++) {
-		bool up = qnet_up(q->net[i]);
-
-		if (up == q->link[i])
-			continue;
-		q->link[i] = up;
-		snprintf(arguments, sizeof(arguments), "{\"name\":\"net%u\",\"up\":%s}", i, up ? "true" : "false");
-		if (qmp_send(q->qmp, "set_link", arguments) < 0)
-			debug("qemu: takes no more commands");
-	}
-}
-
-static void on_link(void *arg, uint32_t events)
-{
-	struct qemu *q = arg;
-	uint64_t n;
-
-	(void)events;
-	if (read(q->link_event, &n, sizeof(n)) > 0 && q->state == QEMU_RUNS)
-		tell_links(q);
-}
-
-static int serve_networks(struct qemu *q, struct qends *e)
-{
-	struct net *net = q->vm->net;
-	unsigned int i;
-
-	if (!net)
-		return 0;
-	q->link_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (q->link_event < 0)
-		return -errno;
-	for (i = 0; i < net_interfaces(net); i++) {
-		struct net_card plug = { qnet_attach, qnet_counts, NULL };
-
-		q->net[i] = qnet_new(net_worker(net), &e->net[i][0], q->link_event, net_lost, net_lost_arg(net, i));
-		if (!q->net[i])
-			return -errno;
-		q->link[i] = true;
-		plug.card = q->net[i];
-		net_plug(net, i, &plug);
-	}
-	q->link_id = loop_add(q->vm->loop, q->link_event, EPOLLIN, on_link, q);
-	return MIN(q->link_id, 0);
 }
 
 static int watch_child(struct qemu *q)
@@ -323,8 +266,7 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 		return -ENOMEM;
 	*q = (struct qemu){
 		.vm = vm, .child = SPAWNED_INIT, .child_id = -1, .ending_timer = -1, .qmp_id = -1,
-		.link_event = -1, .link_id = -1,
-		.err = QERR_INIT, .listen = QLISTEN_INIT,
+		.err = QERR_INIT, .listen = QLISTEN_INIT, .link = QLINK_INIT,
 	};
 	vm->engine_data = q;
 	ret = qlisten_init(&q->listen, vm->loop);
@@ -343,7 +285,7 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	if (!ret)
 		ret = serve_vsock(q, &ends);
 	if (!ret)
-		ret = serve_networks(q, &ends);
+		ret = qlink_init(&q->link, vm->loop, vm->net, ends.net);
 	if (!ret)
 		ret = greet(q, err, errsize);
 	if (!ret)
@@ -372,7 +314,7 @@ static int qemu_start(struct vm *vm)
 	if (q->state != QEMU_STOPPED)
 		return -ESHUTDOWN;      /* it said so during set-up */
 	q->state = QEMU_RUNS;
-	tell_links(q);
+	qlink_start(&q->link, q->qmp);
 	err = run(q, "cont");
 	if (!err)
 		qlisten_start(&q->listen, q->qmp, q->console);
@@ -425,7 +367,6 @@ static void qemu_halt(struct vm *vm)
 static void qemu_free(struct vm *vm)
 {
 	struct qemu *q = vm->engine_data;
-	unsigned int i;
 	int status;
 
 	if (!q)
@@ -437,14 +378,11 @@ static void qemu_free(struct vm *vm)
 		cleanup_fd(&q->child.pidfd);
 	}
 	loop_del(vm->loop, &q->qmp_id);
-	loop_del(vm->loop, &q->link_id);
 	loop_timer_del(vm->loop, &q->ending_timer);
 	qmp_free(q->qmp);
 	qport_free(q->console);
 	qport_free(q->log);
-	for (i = 0; i < NETCONF_MAX; i++)
-		qnet_free(q->net[i]);
-	cleanup_fd(&q->link_event);
+	qlink_free(&q->link);
 	vhost_user_free(q->vsock);
 	qlisten_free(&q->listen);
 	qerr_free(&q->err);
