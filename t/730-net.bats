@@ -47,7 +47,7 @@ peer() {
 	exec 9<"$NETS/$name.says"
 	read -r -t 10 line <&9
 	[ "$line" = ready ]
-	cat <&9 >/dev/null 3>&- &
+	VM_TEST=$NETS cat <&9 >/dev/null 3>&- &
 	exec 9<&-
 }
 
@@ -207,42 +207,45 @@ says() {
 	done
 }
 
-# passt needs a network to copy: a dummy card's.
+# passt needs a network to copy: that of a card which leads nowhere.
 @test 'passt in place of our own network: DHCP, and TCP to its namespace' {
-	local p
+	local world
 	command -v passt >/dev/null || skip 'no passt: install passt'
-	unshare -Urn true 2>/dev/null || skip 'no user namespaces'
+	unshare -Urn ip link add v0 type veth peer name v1 2>/dev/null || skip 'no network namespaces'
 	unset VM
 	mkfifo up
 	cat >world <<-'END'
 		ip link set lo up
-		ip link add d0 type dummy
-		ip addr add 198.51.100.2/24 dev d0
-		ip link set d0 up
+		ip link add v0 type veth peer name v1
+		ip addr add 198.51.100.2/24 dev v0
+		ip link set v0 up
+		ip link set v1 up
 		ip route add default via 198.51.100.1
 		socat -u OPEN:hello TCP4-LISTEN:5001,bind=127.0.0.1,reuseaddr &
-		passt --foreground --quiet --ipv4-only --socket "$PWD/passt.sock" &
-		until [ -S passt.sock ]; do sleep 0.05; done
+		kids=$!
+		passt --foreground --ipv4-only --socket "$PWD/passt.sock" >passt.log 2>&1 &
+		kids="$kids $!"
+		trap 'kill $kids 2>/dev/null' TERM
+		until ss -xl | grep -q passt.sock; do :; done
 		echo up >up
 		wait
 	END
 	head -c 3000000 /dev/urandom >hello
 	chmod 755 "$BATS_TEST_TMPDIR"
 	unshare -Urn sh world >world.log 2>&1 3>&- &
-	p=$!
-	read -r -t 20 _ <up
+	world=$!
+	read -r -t 20 _ <>up || { cat world.log && false; }
 	start passt -m 256M --net "$BATS_TEST_TMPDIR/passt.sock"
 	export VM=passt
 	ctl ready agent
 	ex ip link set eth0 up
 	run ex udhcpc -n -q -t 10 -i eth0 -s /bin/true
-	echo "$output"; cat world.log
 	[[ $output == *'lease of 198.51.100.2 obtained'* ]]
 	ex sh -c 'ip addr add 198.51.100.2/24 dev eth0; ip route add default via 198.51.100.1'
 	ex nc 198.51.100.1 5001 </dev/null >got
 	cmp got hello
 	ctl kill
 	ctl wait >/dev/null
-	pkill -P $p || :
-	kill $p 2>/dev/null || :
+	kill $world
+	wait $world || :
 }
