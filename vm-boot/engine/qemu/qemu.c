@@ -30,6 +30,7 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "net.h"
 #include "port.h"
 #include "qchild.h"
 #include "qerr.h"
