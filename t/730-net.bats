@@ -3,6 +3,8 @@
 # The VM's side of a network: cards, their peers, addresses. Peers are frames_peer, and passt in a namespace of its own:
 # nothing leaves this machine.
 
+# shellcheck disable=SC2030,SC2031 # each test has its own VM
+
 bats_require_minimum_version 1.5.0
 load lib/vm-test
 
@@ -169,7 +171,6 @@ says() {
 }
 
 @test 'a listening descriptor takes one peer after the other' {
-	local p
 	unset VM
 	# shellcheck disable=SC2016 # the inner shell's
 	handle=$(limit frames_peer listen-fd sock sh -c 'exec vm-boot --engine "$0" -d -n listens -m 256M --net "$NET_FD"' "$VM_ENGINE")
@@ -177,7 +178,7 @@ says() {
 	[ "$handle" = "$VM_RUNTIME_DIR/listens/ctl" ]
 	ctl ready agent
 	ex sh -c 'ip addr add 192.0.2.15/24 dev eth0; ip link set eth0 up'
-	for p in 1 2; do
+	for _ in 1 2; do
 		carrier eth0 0
 		frames_peer connect sock >/dev/null 3>&- &
 		carrier eth0 1
@@ -201,7 +202,7 @@ says() {
 	[[ $output == 'vm-boot: VM_NET: /none/none: No such file or directory'* ]]
 	VM_NET="$NETS/second" run -125 boot
 	[[ $output == 'vm-boot: VM_NET: '* ]]
-	for bad in addr=1.2.3.4.5 addr=1.2.3.4/33 dns=name mac=ff:ff:ff:ff:ff:ff mtu=x gateway=1.1.1.1,; do
+	for bad in addr=1.2.3.4.5 addr=1.2.3.4/33 dns=name mac=ff:ff:ff:ff:ff:ff mtu=x 'gateway=1.1.1.1,'; do
 		NET_WORDS=$bad run -125 limit frames_peer control-fd vm-boot
 		[[ $output == *"it says '$bad', which means nothing"* ]]
 	done

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -204,46 +203,18 @@ static void add_env(struct vm_config *c, const char *arg)
 	c->envs += c->env[c->envs] != NULL;
 }
 
-static void add_net(struct vm_config *c, const char *place,
-		    int (*open_net)(struct net_config *, const char *, char *, size_t))
+static void add_net(struct vm_config *c, const char *place)
 {
 	char err[256];
 	int e;
 
 	if (c->nets == NETCONF_MAX)
 		opts_usage(&opts, "--net: more than %d interfaces", NETCONF_MAX);
-	e = open_net(&c->net[c->nets++], place, err, sizeof(err));
+	e = netconf_parse(&c->net[c->nets++], place, err, sizeof(err));
 	if (e == -EINVAL)
 		opts_usage(&opts, "%s", err);
 	if (e)
 		die(125, "%s", err);
-}
-
-/* The interface of VM_NET, which nobody after us shall take for his; and an address for every card. */
-static void settle_nets(struct vm_config *c)
-{
-	const char *control = getenv("VM_NET");
-	char name[sizeof(c->name)];
-	uint8_t r[8] = { 0 };
-	unsigned int i;
-
-	if (control && *control) {
-		struct net_config last;
-
-		add_net(c, control, netconf_control);
-		/* It comes first. */
-		last = c->net[c->nets - 1];
-		memmove(c->net + 1, c->net, (c->nets - 1) * sizeof(*c->net));
-		c->net[0] = last;
-	}
-	unsetenv("VM_NET");
-	if (c->nets && !c->named && getrandom(r, sizeof(r), 0) != sizeof(r))
-		die(125, "getrandom: %s", errstr(errno));
-	snprintf(name, sizeof(name), "%s", c->name);
-	if (!c->named)
-		snprintf(name, sizeof(name), "%016llx", (unsigned long long)get_le64(r));
-	for (i = 0; i < c->nets; i++)
-		netconf_mac(&c->net[i], name, i);
 }
 
 static void parse_option(struct vm_config *c, int id, const char *arg, const char **files)
@@ -296,7 +267,7 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 		c->vsock_path = arg;
 		break;
 	case O_NET:
-		add_net(c, arg, netconf_parse);
+		add_net(c, arg);
 		break;
 	case O_LINGER:
 		c->linger = true;
@@ -356,7 +327,8 @@ static uint64_t file_size(int fd)
 void config_parse(struct vm_config *c, int argc, char *argv[])
 {
 	const char *files[3] = { NULL }, *arg;
-	int id;
+	char err[256];
+	int id, e;
 
 	*c = (struct vm_config){
 		.cpus = 1,
@@ -396,7 +368,9 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 					     sizeof(c->initrd_path));
 	if (!files[0] || files[2])
 		image_open(c, files[2] ? files[2] : "default");
-	settle_nets(c);
+	e = netconf_settle(c->net, &c->nets, c->named ? c->name : NULL, err, sizeof(err));
+	if (e)
+		die(125, "%s", err);
 	c->kernel_size = file_size(c->kernel);
 	c->initrd_size = c->initrd < 0 ? 0 : file_size(c->initrd);
 	if (c->command && c->initrd < 0)

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -320,6 +321,38 @@ void netconf_mac(struct net_config *c, const char *name, unsigned int i)
 	memcpy(c->mac, b, sizeof(c->mac));
 	c->mac[0] = (uint8_t)((c->mac[0] & 0xfc) | 2);  /* locally administered, one station */
 	c->has_mac = true;
+}
+
+/**
+ * netconf_settle() - VM_NET's interface before the others, and an address for every card
+ * @c, @n: interfaces, NETCONF_MAX at most
+ * @name: the VM's, NULL: it was given none
+ * @err, @errsize: what is wrong
+ *
+ * VM_NET leaves the environment: nobody after us shall take it for his. Return: 0 or -errno.
+ */
+int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char *err, size_t errsize)
+{
+	const char *control = getenv("VM_NET");
+	char any[20];
+	uint64_t r = 0;
+	unsigned int i;
+	int e = 0;
+
+	if (control && *control && *n == NETCONF_MAX)
+		return fail(-E2BIG, err, errsize, "VM_NET: --net has named %d interfaces, and there are no more", NETCONF_MAX);
+	if (control && *control) {
+		memmove(c + 1, c, *n * sizeof(*c));
+		e = netconf_control(c, control, err, errsize);
+		++*n;
+	}
+	unsetenv("VM_NET");
+	if (!e && *n && !name && getrandom(&r, sizeof(r), 0) != sizeof(r))
+		e = fail(-EIO, err, errsize, "getrandom: %s", errstr(errno));
+	snprintf(any, sizeof(any), "%016llx", (unsigned long long)r);
+	for (i = 0; i < *n; i++)
+		netconf_mac(&c[i], name ? name : any, i);
+	return e;
 }
 
 /** netconf_close() - close what was opened. @c: initialized. */

@@ -34,6 +34,7 @@ int netconf_parse(struct net_config *c, const char *spec, char *err, size_t errs
 int netconf_control(struct net_config *c, const char *spec, char *err, size_t errsize);
 int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize);
 int netconf_connect(const struct net_config *c, int type);
+int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char *err, size_t errsize);
 void netconf_mac(struct net_config *c, const char *name, unsigned int i);
 void netconf_close(struct net_config *c);
 
