@@ -10,7 +10,7 @@ CC ?= cc
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
-	dropbear-bin openssh-client libslirp-dev
+	dropbear-bin openssh-client libslirp-dev passt
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g
@@ -88,8 +88,10 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
 $(BUILD)/t/unit/stack_test: LDLIBS += -lslirp
-# It runs in a guest, as vm-agent does.
-$(BUILD)/t/unit/guest_vsock: t/unit/guest_vsock.c lib/common/wire.c $(wildcard lib/common/*.h) Makefile
+# They run in a guest, as vm-agent does.
+$(BUILD)/t/unit/guest_udp: t/unit/guest_udp.c
+$(BUILD)/t/unit/guest_vsock: t/unit/guest_vsock.c lib/common/wire.c
+$(BUILD)/t/unit/guest_udp $(BUILD)/t/unit/guest_vsock: $(wildcard lib/common/*.h) Makefile
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -fno-pie $(INCLUDES) -static -s $(filter %.c,$^) -o $@

@@ -67,7 +67,7 @@ static void put_request(struct wire_out *w, const struct wire_record *r)
 
 	put_term(w);
 	while (r && wire_field(r, &at, &f)) {
-		if (f.kind == PROTO_K_TOKEN)
+		if (f.kind == PROTO_K_TOKEN || f.kind == PROTO_K_NET)
 			continue;
 		command |= f.kind == PROTO_K_ARG;
 		streams |= f.kind == PROTO_K_STREAMS;
@@ -107,6 +107,19 @@ static int parse(struct config *c, const struct wire_record *file)
 	return err;
 }
 
+static void take_nets(struct config *c, const struct wire_record *r)
+{
+	struct wire_field f;
+	size_t at = 0;
+
+	while (c->nets < CONFIG_NETS && wire_field(r, &at, &f)) {
+		if (f.kind != PROTO_K_NET || f.len >= CONFIG_NET_SIZE)
+			continue;
+		memcpy(c->net[c->nets], f.data, f.len);
+		c->net[c->nets++][f.len] = '\0';
+	}
+}
+
 /**
  * config_load() - read the config and remove it
  * @c: filled in; what is damaged is logged, and a shell is started instead
@@ -120,6 +133,8 @@ void config_load(struct config *c)
 	*c = (struct config){ 0 };
 	wire_in_init(&in, WIRE_LARGE);
 	there = read_record(&in, &r);
+	if (there)
+		take_nets(c, &r);
 	if (there)
 		c->has_token = wire_get_bytes(&r, PROTO_K_TOKEN, c->token, sizeof(c->token));
 	if (parse(c, there ? &r : NULL) < 0 && there)

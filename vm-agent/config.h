@@ -9,9 +9,13 @@
 #include "proto.h"
 #include "request.h"
 
+enum { CONFIG_NETS = 4, CONFIG_NET_SIZE = 1088 };
+
 struct config {
 	bool has_token;
 	uint8_t token[PROTO_ID];
+	unsigned int nets;
+	char net[CONFIG_NETS][CONFIG_NET_SIZE];	/* PROTO_K_NET */
 	struct request main;		/* the main command; PROTO_TTY: the console is its terminal */
 };
 

@@ -33,6 +33,7 @@
 #include "life.h"
 #include "module.h"
 #include "mount.h"
+#include "net.h"
 #include "power.h"
 #include "serve.h"
 #include "session.h"
@@ -266,6 +267,7 @@ int main(int argc, char **argv)
 	mounted = clock_us();
 	modules = module_load_all();
 	loaded = clock_us();
+	net_configure(&config);
 	start_agent(&session, &config);
 	button_open(&button);
 

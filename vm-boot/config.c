@@ -25,7 +25,7 @@
 enum {
 	O_IMAGE = OPT_LONG, O_ENGINE, O_LOG_CONSOLE, O_READY_FD, O_STATUS_FD, O_CTL_FD, O_LINGER,
 	O_TIMEOUT, O_WITH, O_NO_SANDBOX, O_PROBE, O_VSOCK_PATH,
-	O_WATCHDOG,
+	O_WATCHDOG, O_NET,
 };
 
 static const struct opt table[] = {
@@ -42,6 +42,7 @@ static const struct opt table[] = {
 	{ O_STATUS_FD, "status-fd", "N", "write how the VM ended here, as JSON" },
 	{ O_CTL_FD, "ctl-fd", "N", "serve this control socket; its end ends the VM" },
 	{ O_VSOCK_PATH, "vsock-path", "PATH", "serve vsock at sockets PATH and PATH_PORT, as Firecracker does" },
+	{ O_NET, "net", "PLACE", "a network interface: frames socket fd:N or PATH[,mac=MAC][,mtu=N]; up to 4" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
 	{ O_WATCHDOG, "watchdog", "SEC", "end the VM when its agent has been silent for so long" },
@@ -202,6 +203,20 @@ static void add_env(struct vm_config *c, const char *arg)
 	c->envs += c->env[c->envs] != NULL;
 }
 
+static void add_net(struct vm_config *c, const char *place)
+{
+	char err[256];
+	int e;
+
+	if (c->nets == NETCONF_MAX)
+		opts_usage(&opts, "--net: more than %d interfaces", NETCONF_MAX);
+	e = netconf_parse(&c->net[c->nets++], place, err, sizeof(err));
+	if (e == -EINVAL)
+		opts_usage(&opts, "%s", err);
+	if (e)
+		die(125, "%s", err);
+}
+
 static void parse_option(struct vm_config *c, int id, const char *arg, const char **files)
 {
 	uint64_t n;
@@ -250,6 +265,9 @@ static void parse_option(struct vm_config *c, int id, const char *arg, const cha
 		break;
 	case O_VSOCK_PATH:
 		c->vsock_path = arg;
+		break;
+	case O_NET:
+		add_net(c, arg);
 		break;
 	case O_LINGER:
 		c->linger = true;
@@ -309,7 +327,8 @@ static uint64_t file_size(int fd)
 void config_parse(struct vm_config *c, int argc, char *argv[])
 {
 	const char *files[3] = { NULL }, *arg;
-	int id;
+	char err[256];
+	int id, e;
 
 	*c = (struct vm_config){
 		.cpus = 1,
@@ -349,6 +368,9 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 					     sizeof(c->initrd_path));
 	if (!files[0] || files[2])
 		image_open(c, files[2] ? files[2] : "default");
+	e = netconf_settle(c->net, &c->nets, c->named ? c->name : NULL, err, sizeof(err));
+	if (e)
+		die(125, "%s", err);
 	c->kernel_size = file_size(c->kernel);
 	c->initrd_size = c->initrd < 0 ? 0 : file_size(c->initrd);
 	if (c->command && c->initrd < 0)

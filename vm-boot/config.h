@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "netconf.h"
+
 enum { CMDLINE_MAX = 2048 };
 
 enum engine_choice { ENGINE_AUTO, ENGINE_KVM, ENGINE_QEMU };
@@ -33,6 +35,8 @@ struct vm_config {
 	uint64_t watchdog_msec;         /* how long the agent may be silent, 0: for ever */
 	bool private;                   /* no name and no path: known by a descriptor alone */
 	const char *vsock_path;         /* or NULL */
+	struct net_config net[NETCONF_MAX];     /* descriptors are net.c's from net_new() on */
+	unsigned int nets;
 	char **with;                    /* program to become, NULL: none */
 	char **command;                 /* main command, NULL: the image's shell */
 	const char *env[64];            /* NAME=VALUE of it */

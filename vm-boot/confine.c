@@ -16,6 +16,7 @@
 #include "engine.h"
 #include "launch.h"
 #include "log.h"
+#include "net.h"
 #include "sandbox.h"
 #include "util.h"
 #include "vm.h"
@@ -49,9 +50,10 @@ static const struct sandbox_call calls[] = {
 	ALLOW(dup2), ALLOW(dup3), ALLOW(setsid),
 };
 
-/* With --vsock-path: the guest's dials, to sockets in the working directory. */
+/* With --vsock-path or a network's path: dials to sockets in the working directory, of which a thread may have its own. */
 static const struct sandbox_call dialling[] = {
 	ALLOW_IF(socket, 0, 0xffffffff, AF_UNIX), ALLOW(connect),
+	ALLOW_IF(unshare, 0, 0xffffffff, CLONE_FS), ALLOW(fchdir),
 };
 
 /**
@@ -62,11 +64,19 @@ static const struct sandbox_call dialling[] = {
  */
 int confine_early(const struct vm_config *c, const struct launch *l)
 {
-	const int keep[] = {
+	int keep[8 + 4 * NETCONF_MAX] = {
 		c->kernel, c->initrd, c->log_console, c->ready_fd, c->status_fd, c->ctl_fd, l->report, l->prog,
 	};
+	size_t n = 8;
+	unsigned int i;
 
-	return sandbox_close_others(keep, ARRAY_SIZE(keep));
+	for (i = 0; i < c->nets; i++) {
+		keep[n++] = c->net[i].fd;
+		keep[n++] = c->net[i].listener;
+		keep[n++] = c->net[i].control;
+		keep[n++] = c->net[i].dir;
+	}
+	return sandbox_close_others(keep, n);
 }
 
 /** confine_calls() - the last stage by itself, for tests of it. @dials: it connects to sockets. Return: 0 or -errno. */
@@ -106,6 +116,6 @@ int confine(struct vm *vm)
 	if (!err && vm->vpath && fchdir(vpath_dir(vm->vpath)) < 0)
 		err = -errno;
 	if (!err)
-		err = confine_calls(vm->vpath);
+		err = confine_calls(vm->vpath || net_dials(vm->net));
 	return err;
 }

@@ -73,6 +73,21 @@ static int entry(int fd, const char *name, unsigned int mode, const void *data, 
 	return err ? err : write_all(fd, zeros, (size_t)(align_up(len, 4) - len));
 }
 
+/* What the guest is to know of a card, if there is anything. */
+static void put_net(struct wire_out *w, const struct net_config *n)
+{
+	const uint8_t *m = n->mac;
+	char text[NETCONF_GUEST + 48], mtu[16] = "";
+
+	if (!n->guest[0])
+		return;
+	if (n->mtu)
+		snprintf(mtu, sizeof(mtu), " mtu=%u", n->mtu);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x%s %s", m[0], m[1], m[2], m[3], m[4], m[5], mtu,
+		 n->guest);
+	wire_put_text(w, PROTO_K_NET, text);
+}
+
 static int record(const struct vm_config *c, struct wire_out *w)
 {
 	unsigned int i;
@@ -83,6 +98,8 @@ static int record(const struct vm_config *c, struct wire_out *w)
 		wire_put_text(w, PROTO_K_ARG, c->command[i]);
 	for (i = 0; i < c->envs; i++)
 		wire_put_text(w, PROTO_K_ENV, c->env[i]);
+	for (i = 0; i < c->nets; i++)
+		put_net(w, &c->net[i]);
 	if (c->workdir)
 		wire_put_text(w, PROTO_K_CWD, c->workdir);
 	if (c->user)

@@ -13,6 +13,8 @@
 #include "conn.h"
 #include "engine.h"
 #include "hub.h"
+#include "net.h"
+#include "netconf.h"
 #include "opts.h"
 #include "proto.h"
 #include "util.h"
@@ -20,6 +22,21 @@
 #include "vm.h"
 
 enum { PROTOCOL_VERSION = 1 };
+
+static void add_networks(const struct vm *vm, struct msg *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < net_interfaces(vm->net); i++) {
+		const uint8_t *mac = net_config(vm->net, i)->mac;
+		struct net_counts n;
+
+		net_counts(vm->net, i, &n);
+		msg_addf(m, "net%u=%02x:%02x:%02x:%02x:%02x:%02x,%s,in=%llu,out=%llu,dropped=%llu", i, mac[0], mac[1],
+			 mac[2], mac[3], mac[4], mac[5], n.up ? "up" : "down", (unsigned long long)n.in,
+			 (unsigned long long)n.out, (unsigned long long)n.dropped);
+	}
+}
 
 static void verb_status(struct conn *c, struct msg *req)
 {
@@ -40,6 +57,7 @@ static void verb_status(struct conn *c, struct msg *req)
 	msg_addf(&m, "memory=%llu", (unsigned long long)vm->cfg.memory);
 	msg_addf(&m, "console=%s", vm->cfg.console);
 	msg_addf(&m, "started=%lld", (long long)vm->started);
+	add_networks(vm, &m);
 	conn_reply(c, &m);
 }
 

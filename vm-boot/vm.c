@@ -30,6 +30,7 @@
 #include "hub.h"
 #include "log.h"
 #include "loop.h"
+#include "net.h"
 #include "notify.h"
 #include "util.h"
 #include "virtio_vsock.h"
@@ -188,6 +189,8 @@ int vm_init(struct vm *vm)
 	vm->agent = agent_new(vm);
 	if (!vm->agent)
 		return -ENOMEM;
+	if (vm->cfg.nets && !(vm->net = net_new(vm->cfg.net, vm->cfg.nets)))
+		return -ENOMEM;
 	if (vm->cfg.watchdog_msec && !(vm->watchdog = watchdog_new(vm)))
 		return -ENOMEM;
 	vm->hub = hub_new(vm->devices);
@@ -217,6 +220,8 @@ int vm_start(struct vm *vm)
 	err = worker_start(vm->devices);
 	if (!err)
 		err = worker_start(vm->streams);
+	if (!err)
+		err = net_start(vm->net);
 	if (!err)
 		err = vm->engine->start(vm);
 	if (err)
@@ -363,6 +368,7 @@ void vm_free(struct vm *vm)
 		worker_stop(vm->devices);
 	if (vm->streams)
 		worker_stop(vm->streams);
+	net_stop(vm->net);
 	ctl_free(vm->ctl);
 	vm->ctl = NULL;
 	if (vm->engine)
@@ -372,6 +378,7 @@ void vm_free(struct vm *vm)
 	vpath_free(vm->vpath);
 	vsock_free(vm->vsock);
 	worker_free(vm->streams);
+	net_free(vm->net);
 	hub_free(vm->hub);
 	worker_free(vm->devices);
 	if (vm->loop) {

@@ -16,6 +16,7 @@ struct agent;
 struct engine;
 struct hub;
 struct loop;
+struct net;
 struct vpath;
 struct vsock;
 struct watchdog;
@@ -53,6 +54,7 @@ struct vm {
 	struct loop *loop;
 	struct worker *devices;
 	struct worker *streams; /* serves vsock */
+	struct net *net;        /* or NULL */
 	struct vsock *vsock;
 	struct agent *agent;
 	struct watchdog *watchdog;      /* or NULL */

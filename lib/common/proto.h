@@ -38,7 +38,9 @@
  *
  * Config, one record in a file that vm-boot adds to the initrd, read and removed by the agent as init before
  * anything else runs: TOKEN; and for a main command other than a shell ARG, ENV, CWD, USER, STREAMS (PROTO_TTY: the
- * console is its terminal; the others: it gets the console as a plain line).
+ * console is its terminal; the others: it gets the console as a plain line); and NET, one a network card: words
+ * divided by blanks, first the card's MAC, then "mtu=N" if it is told, and in any order "addr=", "addr6=", "gateway=",
+ * "gateway6=" and "dns=" with addresses divided by commas, those of addr with a prefix length.
  */
 #ifndef PROTO_H
 #define PROTO_H
@@ -90,7 +92,8 @@ enum proto_kind {
 	PROTO_K_COOKIE,                 /* u64 */
 	PROTO_K_TIME,                   /* u64, ns since 1970 */
 	PROTO_K_SEED,                   /* 32 bytes */
-	};
+	PROTO_K_NET,                    /* text */
+};
 
 /* Bits of PROTO_K_FLAGS. */
 enum { PROTO_DETACH = 1 };

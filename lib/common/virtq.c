@@ -216,19 +216,31 @@ void virtq_unpop(struct virtq *vq)
 }
 
 /**
- * virtq_push() - complete a request
+ * virtq_fill() - complete a request; the driver sees it with virtq_publish()
  * @vq: running queue
  * @head: of its chain
  * @len: bytes written to its writable buffers, from the first on
  */
-void virtq_push(struct virtq *vq, uint16_t head, uint32_t len)
+void virtq_fill(struct virtq *vq, uint16_t head, uint32_t len)
 {
 	struct used_elem e = { head, len };
 	uint64_t at = vq->at.used + 4 + 8ULL * (vq->next_used & (vq->at.size - 1));
 
 	gmem_write(vq->mem, at, &e, sizeof(e));
 	vq->next_used++;
+}
+
+/** virtq_publish() - show the driver all that was completed, at once. @vq: running queue. */
+void virtq_publish(struct virtq *vq)
+{
 	__atomic_store_n(used_idx(vq), vq->next_used, __ATOMIC_RELEASE);
+}
+
+/** virtq_push() - complete a request. @vq, @head, @len: as virtq_fill(). */
+void virtq_push(struct virtq *vq, uint16_t head, uint32_t len)
+{
+	virtq_fill(vq, head, len);
+	virtq_publish(vq);
 }
 
 /**

@@ -48,6 +48,8 @@ int virtq_start(struct virtq *vq, const struct gmem *mem, const struct virtq_lay
 		uint64_t features, uint16_t base);
 int virtq_pop(struct virtq *vq, struct virtq_chain *chain);
 void virtq_unpop(struct virtq *vq);
+void virtq_fill(struct virtq *vq, uint16_t head, uint32_t len);
+void virtq_publish(struct virtq *vq);
 void virtq_push(struct virtq *vq, uint16_t head, uint32_t len);
 bool virtq_needs_call(struct virtq *vq);
 void virtq_want_kick(struct virtq *vq, bool wanted);

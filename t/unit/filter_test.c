@@ -279,6 +279,11 @@ static void test_redirect(void)
 	CHECK(filter_reload(&w.f, true) == 2 && !w.f.nat.count && !w.f.flows.count, "another one ends them");
 	CHECK(w.stack.n == 2 && !pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, &p) && p.flags & PKT_RST && p.dport == 8080 && pkt_checksum_ok(&p), "... and tells the stack by their numbers");
 	w.redirect = true;
+	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_SYN);
+	wire_send(&f, true);
+	CHECK(stack_got(&p) && p.sport != port && p.sport != other, "a number is not used again at once");
+	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_RST);
+	wire_send(&f, true);
 	udp_frame(&f, GUEST, 4000, FAR, 443, "x", 1);
 	CHECK(refused(&p, PKT_DROP_DENIED), "UDP is not redirected");
 	tcp_frame(&f, GUEST6, 4000, FAR6, 443, PKT_SYN);

@@ -197,6 +197,22 @@ void virtio_kick(struct virtio_dev *dev, unsigned int ring)
 }
 
 /**
+ * virtio_broke() - the driver broke a rule: say so, and ask for a reset
+ * @dev, @ring: a running ring, of which nothing is taken from now on; as the device's worker
+ * @why: what it did, a static string
+ */
+void virtio_broke(struct virtio_dev *dev, unsigned int ring, const char *why)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT;
+	struct virtq *vq = virtio_vq(dev, ring);
+
+	vq->broken = true;
+	vq->why = why;
+	warn_limited(&limit, "%s: queue %u: the guest's driver broke a rule: %s", dev->ops->name, ring, why);
+	dev->broken(dev->front, why);
+}
+
+/**
  * virtio_pop() - take a ring's next request, and ask for a reset when the driver broke a rule
  * @dev, @ring: a device; called as its worker
  * @chain: filled in
@@ -204,7 +220,6 @@ void virtio_kick(struct virtio_dev *dev, unsigned int ring)
  */
 int virtio_pop(struct virtio_dev *dev, unsigned int ring, struct virtq_chain *chain)
 {
-	static struct log_limit limit = LOG_LIMIT_INIT;
 	struct virtq *vq = virtio_vq(dev, ring);
 	int n;
 
@@ -213,9 +228,7 @@ int virtio_pop(struct virtio_dev *dev, unsigned int ring, struct virtq_chain *ch
 	n = virtq_pop(vq, chain);
 	if (n >= 0)
 		return n;
-	warn_limited(&limit, "%s: queue %u: the guest's driver broke a rule: %s", dev->ops->name,
-		     ring, vq->why);
-	dev->broken(dev->front, vq->why);
+	virtio_broke(dev, ring, vq->why);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct worker;
 enum { VIRTIO_RINGS_MAX = 4 };
 
 /* Device ids, virtio 1.2 §5. */
-enum { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_VSOCK = 19 };
+enum { VIRTIO_ID_NET = 1, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_VSOCK = 19 };
 
 /* A model's callbacks. All but config_read and config_write run as the device's worker. */
 struct virtio_ops {
@@ -73,6 +73,7 @@ void virtio_kick(struct virtio_dev *dev, unsigned int ring);
 
 struct virtq *virtio_vq(struct virtio_dev *dev, unsigned int ring);
 int virtio_pop(struct virtio_dev *dev, unsigned int ring, struct virtq_chain *chain);
+void virtio_broke(struct virtio_dev *dev, unsigned int ring, const char *why);
 void virtio_call(struct virtio_dev *dev, unsigned int ring);
 
 #endif

@@ -52,7 +52,7 @@ _pipevm_value() {
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'package host' -- "$cur")
 		;;
 	*:*:VM | *:-V:*) _pipevm_words "$("${dir}vm-ls" -q 2>/dev/null)" ;;
-	*:*:FILE) _pipevm_files ;;
+	*:*:FILE | *:*:PLACE) _pipevm_files ;;
 	esac
 }
 

@@ -24,8 +24,10 @@
 #include "log.h"
 #include "loop.h"
 #include "machine.h"
+#include "net.h"
 #include "port.h"
 #include "probe.h"
+#include "virtio_net.h"
 #include "virtio_rng.h"
 #include "virtio_vsock.h"
 #include "serial.h"
@@ -181,6 +183,28 @@ static int add_virtio(struct machine *m, struct virtio_dev *dev)
 	return 0;
 }
 
+static int add_networks(struct machine *m)
+{
+	struct vm *vm = m->vm;
+	unsigned int i;
+	int e = 0;
+
+	for (i = 0; i < net_interfaces(vm->net) && !e; i++) {
+		const struct net_config *c = net_config(vm->net, i);
+		struct virtio_net_card card = { .mtu = c->mtu };
+		struct net_card plug = { virtio_net_attach, virtio_net_counts, NULL };
+
+		memcpy(card.mac, c->mac, sizeof(card.mac));
+		m->net[i] = virtio_net_new(&vm->mem, net_worker(vm->net), &card, net_lost, net_lost_arg(vm->net, i));
+		if (!m->net[i])
+			return -ENOMEM;
+		plug.card = m->net[i];
+		net_plug(vm->net, i, &plug);
+		e = add_virtio(m, virtio_net_dev(m->net[i]));
+	}
+	return e;
+}
+
 static int create_devices(struct machine *m)
 {
 	struct vm *vm = m->vm;
@@ -199,6 +223,8 @@ static int create_devices(struct machine *m)
 		e = add_virtio(m, m->rng);
 	if (!e)
 		e = add_virtio(m, vsock_dev(vm->vsock));
+	if (!e)
+		e = add_networks(m);
 	if (e)
 		return e;
 	pvpanic_init(m);
@@ -326,6 +352,8 @@ static void kvm_free(struct vm *vm)
 		virtio_pci_free(m->front[i]);
 	virtio_console_free(m->console);
 	virtio_rng_free(m->rng);
+	for (i = 0; i < NETCONF_MAX; i++)
+		virtio_net_free(m->net[i]);
 	serial_free(m->serial);
 	vcpus_free(m);
 	loop_del(vm->loop, &m->ended_id);

@@ -10,12 +10,13 @@
 #include "pci.h"
 #include "vm.h"
 
-enum { CPUS_MAX = 64, VIRTIO_DEVICES_MAX = 8 };
+enum { CPUS_MAX = 64, VIRTIO_DEVICES_MAX = 3 + NETCONF_MAX };
 
 struct kvm_run;
 struct machine;
 struct serial;
 struct virtio_dev;
+struct virtio_net;
 struct virtio_pci;
 
 struct vcpu {
@@ -39,6 +40,7 @@ struct machine {
 	struct pci_dev pvpanic;
 	struct serial *serial;
 	struct virtio_dev *console, *rng;
+	struct virtio_net *net[NETCONF_MAX];
 	struct virtio_pci *front[VIRTIO_DEVICES_MAX];
 	unsigned int fronts;
 	int ended;                              /* eventfd: @cause is set */

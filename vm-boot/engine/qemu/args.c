@@ -110,6 +110,24 @@ static void add_vsock(struct args *a)
 	option(a, "device", "vhost-user-vsock-pci,chardev=vsock");
 }
 
+/* `socket` is `stream` for a connected descriptor, and every QEMU has it. No ROM: nobody boots from it. */
+static void add_networks(struct args *a, const struct vm_config *cfg)
+{
+	unsigned int i;
+
+	for (i = 0; i < cfg->nets; i++) {
+		const struct net_config *n = &cfg->net[i];
+		char mtu[24] = "";
+
+		if (n->mtu)
+			snprintf(mtu, sizeof(mtu), ",host_mtu=%u", n->mtu);
+		option(a, "netdev", "socket,id=net%u,fd=%u", i, ARGS_FD_NET + i);
+		option(a, "device", "virtio-net-pci,netdev=net%u,disable-legacy=on,romfile=,"
+		       "mac=%02x:%02x:%02x:%02x:%02x:%02x%s", i, n->mac[0], n->mac[1], n->mac[2], n->mac[3],
+		       n->mac[4], n->mac[5], mtu);
+	}
+}
+
 static void add_kernel(struct args *a, const struct vm_config *cfg)
 {
 	option(a, "kernel", "/proc/self/fd/%d", ARGS_FD_KERNEL);
@@ -145,6 +163,7 @@ int args_build(struct args *a, const struct vm_config *cfg, bool log)
 	add_ports(a, log);
 	option(a, "device", "virtio-rng-pci,disable-legacy=on");
 	add_vsock(a);
+	add_networks(a, cfg);
 	add_kernel(a, cfg);
 	return a->overflow ? -E2BIG : 0;
 }

@@ -16,6 +16,7 @@ enum {
 	ARGS_FD_KERNEL,
 	ARGS_FD_INITRD,
 	ARGS_FD_VSOCK,
+	ARGS_FD_NET,            /* and the next ones, one a card */
 };
 
 enum { ARGS_MAX = 96, ARGS_TEXT = 8192 };

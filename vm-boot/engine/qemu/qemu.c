@@ -5,6 +5,7 @@
  *	monitor		qmp.c		commands, events
  *	console, log	qport.c		the guest's terminal ports
  *	stderr		qerr.c		complaints
+ *	network		qnet.c, qlink.c	frames; links
  *	vsock		vhost_user.c	the guest's driver's requests to our device model
  *	pidfd		here		its end
  *
@@ -29,9 +30,11 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "net.h"
 #include "port.h"
 #include "qchild.h"
 #include "qerr.h"
+#include "qlink.h"
 #include "qlisten.h"
 #include "qmp.h"
 #include "qport.h"
@@ -63,6 +66,7 @@ struct qemu {
 	struct vhost_user *vsock;
 	struct qerr err;
 	struct qlisten listen;
+	struct qlink link;
 };
 
 /* -- the end -- */
@@ -159,6 +163,7 @@ static int bury(struct qemu *q, int *status)
 	q->state = QEMU_GONE;
 	loop_timer_set(loop, q->ending_timer, 0);
 	qlisten_stop(&q->listen);
+	qlink_stop(&q->link);
 	qerr_finish(&q->err);
 	loop_del(loop, &q->qmp_id);
 	return err;
@@ -262,14 +267,14 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 		return -ENOMEM;
 	*q = (struct qemu){
 		.vm = vm, .child = SPAWNED_INIT, .child_id = -1, .ending_timer = -1, .qmp_id = -1,
-		.err = QERR_INIT, .listen = QLISTEN_INIT,
+		.err = QERR_INIT, .listen = QLISTEN_INIT, .link = QLINK_INIT,
 	};
 	vm->engine_data = q;
 	ret = qlisten_init(&q->listen, vm->loop);
 	if (!ret)
 		ret = q->ending_timer = loop_timer(vm->loop, on_slow_ending, q);
 	if (ret >= 0)
-		ret = qends_make(&ends, vm->log_fd >= 0);
+		ret = qends_make(&ends, vm->log_fd >= 0, net_interfaces(vm->net));
 	if (!ret)
 		ret = qchild_start(&q->child, &vm->cfg, &ends, err, errsize);
 	if (ret)
@@ -280,6 +285,8 @@ static int qemu_setup(struct vm *vm, char *err, size_t errsize)
 	ret = q->qmp ? serve_ports(q, &ends) : -ENOMEM;
 	if (!ret)
 		ret = serve_vsock(q, &ends);
+	if (!ret)
+		ret = qlink_init(&q->link, vm->loop, vm->net, ends.net);
 	if (!ret)
 		ret = greet(q, err, errsize);
 	if (!ret)
@@ -308,6 +315,7 @@ static int qemu_start(struct vm *vm)
 	if (q->state != QEMU_STOPPED)
 		return -ESHUTDOWN;      /* it said so during set-up */
 	q->state = QEMU_RUNS;
+	qlink_start(&q->link, q->qmp);
 	err = run(q, "cont");
 	if (!err)
 		qlisten_start(&q->listen, q->qmp, q->console);
@@ -375,6 +383,7 @@ static void qemu_free(struct vm *vm)
 	qmp_free(q->qmp);
 	qport_free(q->console);
 	qport_free(q->log);
+	qlink_free(&q->link);
 	vhost_user_free(q->vsock);
 	qlisten_free(&q->listen);
 	qerr_free(&q->err);
