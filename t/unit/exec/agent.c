@@ -265,20 +265,28 @@ static void log_closed(pid_t pid)
 	kill(-pid, SIGKILL);
 }
 
-static bool take_control(struct request *q, pid_t pid, int master)
+static void obey(const struct request *q, pid_t pid, int master)
 {
 	char name[16];
 	int sig;
 
-	if (!agent_next(q))
-		return false;
 	log_record(&q->record);
 	set_size(&q->record, master);
 	if (!wire_get_text(&q->record, PROTO_K_NAME, name, sizeof(name)))
-		return true;
+		return;
 	for (sig = 1; sig < 32; sig++)
 		if (!strcmp(name, sigabbrev_np(sig)))
 			kill(-pid, sig == SIGTSTP ? SIGSTOP : sig);
+}
+
+/* What came, all of it: poll knows nothing of a record that was read together with another. */
+static bool take_control(struct request *q, pid_t pid, int master)
+{
+	do {
+		if (!agent_next(q))
+			return false;
+		obey(q, pid, master);
+	} while (q->in.len > q->in.record);
 	return true;
 }
 
