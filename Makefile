@@ -30,7 +30,7 @@ VMEXEC := $(wildcard vm-exec/*.c)
 NET := $(wildcard vm-net/*.c)
 AGENT := $(wildcard vm-agent/*.c) lib/common/loop.c lib/common/wire.c
 SCRIPTS := vm-run vm-shell vm-rsh vm-cp vm-image vm-ls vm-check
-BUILT := vm-boot vm-ctl vm-console vm-exec vm-agent
+BUILT := vm-boot vm-ctl vm-console vm-exec vm-net vm-agent
 
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
@@ -72,6 +72,9 @@ $(BIN)/vm-ctl: $(call objs,vm-boot/vm-ctl.c) $(LIB)
 $(BIN)/vm-console: $(call objs,vm-console/main.c) $(CONSOLE_LIB) $(LIB)
 	$(link)
 $(BIN)/vm-exec: $(call objs,vm-exec/main.c) $(VMEXEC_LIB) $(LIB)
+	$(link)
+$(BIN)/vm-net: LDLIBS += -lslirp
+$(BIN)/vm-net: $(call objs,vm-net/main.c) $(NET_LIB) $(LIB)
 	$(link)
 
 # It runs in the guest: static, small, never sanitized.
@@ -156,7 +159,7 @@ install: all ## install under PREFIX (/usr/local)
 	install vm-agent/vm-agent.initd $(DESTDIR)$(PREFIX)/share/pipevm/guest
 	install -D -m 644 lib/common/completion/pipevm.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vm-boot
-	for p in vm-ctl vm-console vm-exec $(SCRIPTS); do \
+	for p in vm-ctl vm-console vm-exec vm-net $(SCRIPTS); do \
 		ln -sf vm-boot $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
 	for m in $(MANPAGES); do install -D -m 644 $$m \
 		$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done

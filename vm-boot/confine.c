@@ -62,7 +62,7 @@ static const struct sandbox_call dialling[] = {
  * @l: so are these
  * Return: 0 or -errno.
  */
-int confine_early(const struct vm_config *c, const struct launch *l)
+int confine_early(const struct vm_config *c, const struct companion *l)
 {
 	int keep[8 + 4 * NETCONF_MAX] = {
 		c->kernel, c->initrd, c->log_console, c->ready_fd, c->status_fd, c->ctl_fd, l->report, l->prog,

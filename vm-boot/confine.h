@@ -5,11 +5,11 @@
 
 #include <stdbool.h>
 
-struct launch;
+struct companion;
 struct vm;
 struct vm_config;
 
-int confine_early(const struct vm_config *c, const struct launch *l);
+int confine_early(const struct vm_config *c, const struct companion *l);
 int confine(struct vm *vm);
 int confine_calls(bool dials);
 

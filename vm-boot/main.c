@@ -39,7 +39,7 @@ enum { STOP_GRACE_MSEC = 10000, LOG_BYTES = 1 << 20 };
 /* What the machine holds beside the VM itself. */
 struct boot {
 	struct vm vm;
-	struct launch launch;
+	struct companion launch;
 	char handle[PATH_MAX + 80];
 	bool reader;            /* stdout is a pipe: its reader's end is ours */
 	int signals;
@@ -248,7 +248,7 @@ static void on_booted(struct vm *vm)
 	if (!vm->cfg.detach)
 		return;
 	loop_del(vm->loop, &b->vm.parent_id);
-	if (launch_report(&b->launch, b->handle) < 0) {
+	if (companion_report(&b->launch, b->handle) < 0) {
 		vm_stop(vm, STOP_GRACE_MSEC);
 		return;
 	}
@@ -265,7 +265,7 @@ static int announce(struct boot *b)
 
 	if (vm->cfg.with) {
 		vm->parent_id = loop_add(vm->loop, b->launch.prog, EPOLLIN, on_prog_gone, b);
-		return vm->parent_id < 0 ? vm->parent_id : launch_report(&b->launch, "ok");
+		return vm->parent_id < 0 ? vm->parent_id : companion_report(&b->launch, "ok");
 	}
 	if (vm->cfg.detach) {
 		watch_peer(b, b->launch.report, &vm->parent_id);
@@ -313,7 +313,7 @@ int main(int argc, char *argv[])
 	static struct boot b = {
 		.vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .notify_fd = -1, .boot_event = -1, .drain_event = -1,
 			.grace_timer = -1, .timeout_timer = -1, .drain_timer = -1, .parent_id = -1 },
-		.null = -1, .log = -1, .exit = -1, .launch = { .report = -1, .prog = -1 },
+		.null = -1, .log = -1, .exit = -1, .launch = COMPANION_INIT,
 	};
 	struct vm *vm = &b.vm;
 	char err[512] = "cannot set up the VM";

@@ -25,6 +25,7 @@
 #include "msg.h"
 #include "opts.h"
 #include "rundir.h"
+#include "sockpath.h"
 #include "util.h"
 
 enum { ASK_MSEC = 10000, MTU_MIN = 68, MTU_MAX = 65535 };
@@ -94,20 +95,6 @@ static int inherited(const char *spec, int type, int *fd)
 	return 0;
 }
 
-/* The directory and the name of a path. */
-static int split_path(struct net_config *c, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	autofree char *dir = slash ? strndup(path, (size_t)MAX(slash - path, 1)) : strdup(".");
-
-	if (!dir)
-		return -ENOMEM;
-	if ((size_t)snprintf(c->name, sizeof(c->name), "%s", slash ? slash + 1 : path) >= sizeof(c->name))
-		return -ENAMETOOLONG;
-	c->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return c->dir < 0 ? -errno : 0;
-}
-
 static void clear(struct net_config *c)
 {
 	*c = (struct net_config){ .fd = -1, .listener = -1, .control = -1, .dir = -1 };
@@ -120,8 +107,9 @@ static int open_place(struct net_config *c, const char *spec, int type, int *fd)
 
 	if (!strncmp(spec, "fd:", 3))
 		return inherited(spec, type, fd);
-	err = split_path(c, spec);
-	if (!err)
+	c->dir = sockpath_open(spec, c->name);
+	err = c->dir;
+	if (err >= 0)
 		err = *fd = rundir_connect(c->dir, c->name, type);
 	return MIN(err, 0);
 }

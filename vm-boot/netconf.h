@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sockpath.h"
+
 struct msg;
 
 enum { NETCONF_MAX = 4, NETCONF_GUEST = 1024 };
@@ -23,7 +25,7 @@ struct net_config {
 	enum net_from from;
 	int fd;                 /* the peer that is there, -1: none yet */
 	int listener, control, dir;     /* -1: none */
-	char name[108];         /* of a socket in @dir */
+	char name[SOCKPATH_NAME];       /* of a socket in @dir */
 	bool has_mac;
 	uint8_t mac[6];
 	uint16_t mtu;           /* 0: not told */

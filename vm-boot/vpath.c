@@ -14,25 +14,23 @@
 #include "vpath.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "fds.h"
 #include "log.h"
 #include "loop.h"
 #include "opts.h"
-#include "rundir.h"
+#include "sockpath.h"
 #include "util.h"
 #include "virtio_vsock.h"
 #include "vm.h"
 
-enum { CLIENTS = 64, LINE = 32, PATIENCE_MSEC = 5000, NAME = 92 };
+enum { CLIENTS = 64, LINE = 32, PATIENCE_MSEC = 5000, PORT_LEN = 11 };
 
 struct client {
 	struct vpath *p;
@@ -45,7 +43,7 @@ struct client {
 struct vpath {
 	struct vm *vm;
 	int dir, listener, watch, timer, spare; /* spare: see fds_accept() */
-	char name[NAME];                /* of the socket in @dir; _PORT fits behind it */
+	char name[SOCKPATH_NAME];       /* of the socket in @dir; _PORT fits behind it */
 	struct client client[CLIENTS];
 };
 
@@ -136,43 +134,20 @@ static int outward(void *arg, uint32_t port)
 
 	if (fd < 0)
 		return -errno;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.*s_%u", NAME, p->name, port);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.*s_%u", SOCKPATH_NAME - PORT_LEN - 1, p->name, port);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }
 
-/* Take a socket's file away that nobody listens on. Return: whether it was one. */
-static bool take_stale(int dir, const char *name)
-{
-	struct stat st;
-	int fd;
-
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = rundir_connect(dir, name, SOCK_STREAM);
-	if (fd != -ECONNREFUSED) {
-		cleanup_fd(&fd);
-		return false;
-	}
-	return unlinkat(dir, name, 0) == 0;
-}
-
 static int bind_path(struct vpath *p, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	autofree char *dir = slash ? strndup(path, (size_t)MAX(slash - path, 1)) : strdup(".");
-
-	if (!dir)
-		return -ENOMEM;
-	p->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	p->dir = sockpath_open(path, p->name);
 	if (p->dir < 0)
-		return -errno;
-	if ((size_t)snprintf(p->name, sizeof(p->name), "%s", slash ? slash + 1 : path) >= sizeof(p->name))
+		return p->dir;
+	if (strlen(p->name) >= SOCKPATH_NAME - PORT_LEN)
 		return -ENAMETOOLONG;
-	p->listener = rundir_bind(p->dir, p->name, SOCK_STREAM);
-	if (p->listener == -EADDRINUSE && take_stale(p->dir, p->name))
-		p->listener = rundir_bind(p->dir, p->name, SOCK_STREAM);
+	p->listener = sockpath_listen(p->dir, p->name, SOCK_STREAM);
 	return MIN(p->listener, 0);
 }
 

@@ -33,6 +33,7 @@ struct stack {
 	int watch, timer;
 	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
 	stack_fn *output;
+	void (*settled)(void *arg);
 	void *arg;
 };
 
@@ -100,6 +101,8 @@ void stack_settle(struct stack *st)
 		st->armed = now + MAX(timeout, 1u);
 		loop_timer_set(st->loop, st->timer, MAX(timeout, 1u));
 	}
+	if (st->settled)
+		st->settled(st->arg);
 }
 
 static void on_events(void *arg, uint32_t events)
@@ -216,15 +219,16 @@ static Slirp *start(struct stack *st, const struct subnet *s)
  * @l: borrowed for as long; runs everything
  * @s: read now
  * @output, @arg: frames to the guest
+ * @settled: called when no more of them come for now, see stack_settle(); NULL: nobody wants to know
  * Return: it; NULL with errno.
  */
-struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void *arg)
+struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void (*settled)(void *arg), void *arg)
 {
 	struct stack *st = calloc(1, sizeof(*st));
 
 	if (!st)
 		return NULL;
-	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .arg = arg };
+	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .settled = settled, .arg = arg };
 	if (!mirror_init(&st->mirror))
 		st->watch = loop_add(l, st->mirror.epfd, EPOLLIN, on_events, st);
 	if (st->watch >= 0)

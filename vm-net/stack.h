@@ -16,7 +16,7 @@ struct stack;
 /* A frame for the guest, borrowed until the return. It may be called whenever a function here is. */
 typedef void stack_fn(void *arg, const uint8_t *frame, size_t len);
 
-struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void *arg);
+struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output, void (*settled)(void *arg), void *arg);
 void stack_free(struct stack *st);
 void stack_input(struct stack *st, const uint8_t *frame, size_t len);
 void stack_settle(struct stack *st);

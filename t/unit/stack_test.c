@@ -334,7 +334,7 @@ int main(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	filter_clock(&n.f, (uint64_t)t.tv_sec * 1000 + 1);
 	n.timer = loop_timer(n.loop, on_late, NULL);
-	n.stack = stack_new(n.loop, &n.s, from_stack, NULL);
+	n.stack = stack_new(n.loop, &n.s, from_stack, NULL, NULL);
 	CHECK(n.stack, "libslirp starts");
 	test_tcp();
 	test_udp();

@@ -59,7 +59,7 @@ _pipevm_value() {
 # _pipevm_operands FIRST: complete operand; the words from FIRST on are operands, cur among them.
 _pipevm_operands() {
 	case $tool in
-	vm-boot | vm-exec | vm-run)
+	vm-boot | vm-exec | vm-net | vm-run)
 		[[ $tool != vm-boot || " ${words[*]} " == *" --with "* ]] || return 0
 		if (($1 < last)); then
 			_pipevm_files
@@ -127,4 +127,4 @@ _pipevm() {
 	done
 }
 
-complete -F _pipevm vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-rsh vm-run vm-shell
+complete -F _pipevm vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-net vm-rsh vm-run vm-shell

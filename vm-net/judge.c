@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: ISC
+/*
+ * judge.c - the policy's answers to what the filter and the forwarder ask, and the log of them.
+ *
+ * A guest's queries reach our own server by UDP. The same address by TCP is a flow like any other to the policy, which
+ * allows it; but nobody listens there, and libslirp would take it to the host's own resolver: it is denied here.
+ */
+#include "router.h"
+#include "util.h"
+
+enum { DNS_PORT = 53 };
+
+static bool to_forwarder(const struct subnet *s, const struct addr *a)
+{
+	return (s->v4 && addr_equal(a, &s->dns4)) || (s->v6 && addr_equal(a, &s->dns6));
+}
+
+static enum policy_proto proto_of(const struct flow_key *key)
+{
+	return key->proto == PKT_PROTO_TCP ? POLICY_TCP : key->proto == PKT_PROTO_UDP ? POLICY_UDP : POLICY_ICMP;
+}
+
+/**
+ * judge_flow() - whether the guest may begin a flow, or go on with one
+ * @r, @key.
+ * @v: filled in when so
+ * Return: so.
+ */
+bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdict *v)
+{
+	struct policy_flow f = { proto_of(key), key->remote, key->remote_port };
+	struct policy_view view = { &r->space, r->names, router_now() };
+	struct policy_verdict verdict;
+
+	if (f.proto == POLICY_ICMP)
+		f.port = 0;
+	policy_judge(r->policy, &f, &view, &verdict);
+	if (to_forwarder(&r->subnet, &key->remote))
+		verdict.allow = false;
+	journal_flow(&r->journal, key, &verdict);
+	*v = (struct flow_verdict){ .rule = verdict.line };
+	return verdict.allow;
+}
+
+/** judge_name() - whether a name may be asked for. @r. @name: as it was asked. @v: filled in. */
+void judge_name(struct router *r, const char *name, struct policy_verdict *v)
+{
+	policy_judge_name(r->policy, name, &r->space, v);
+	journal_name(&r->journal, name, v);
+}
+
+/**
+ * judge_told() - whether an address that DNS gave may be told
+ * @r, @a.
+ *
+ * One that no name can open is not, but for the host's own: rules for `host` have them.
+ * Return: so.
+ */
+bool judge_told(const struct router *r, const struct addr *a)
+{
+	return !space_protected(&r->space, a) || space_host(&r->space, a);
+}

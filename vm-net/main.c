@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: ISC
+/*
+ * main.c - vm-net: a network for a VM, without root.
+ *
+ *	vm-net OPTIONS -- PROG		PROG finds the network in VM_NET, and has it for as long as it keeps that socket
+ *	vm-net OPTIONS -l PATH		whoever connects to PATH, one VM after the other, until a signal ends it
+ *	vm-net OPTIONS --frames PATH	the same, with frames and no words
+ *
+ * Order: read everything that may be wrong, part from PROG, open, confine, tell that it is ready, work.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "companion.h"
+#include "dnshosts.h"
+#include "fdio.h"
+#include "fds.h"
+#include "hostaddr.h"
+#include "log.h"
+#include "loop.h"
+#include "netconfine.h"
+#include "netctl.h"
+#include "netopts.h"
+#include "policy_parse.h"
+#include "resolv.h"
+#include "router.h"
+#include "sockpath.h"
+
+#include "util.h"
+
+struct net {
+	struct netopts o;
+	struct companion companion;
+	struct policy *policy;
+	struct loop *loop;
+	struct router *router;
+	struct hostaddr *host;
+	struct resolv *resolv;
+	struct netctl ctl;
+	int log_fd, pcap_fd, null;
+	int dir;                        /* of the socket that we made, -1: none */
+	char name[SOCKPATH_NAME];
+	int listener, watch, spare;     /* --frames */
+	int signals;
+};
+
+/* -- what may be wrong -- */
+
+static struct policy *read_policy(const char *path)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char why[POLICY_ERROR];
+	struct policy *p;
+
+	if (fd < 0)
+		die(NETOPTS_USAGE, "%s: %s", path, errstr(errno));
+	if (policy_read(fd, path, &p, why))
+		die(NETOPTS_USAGE, "%s", why);
+	return p;
+}
+
+static int open_output(const char *option, const char *path, int flags)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | flags, 0666) : -1;
+
+	if (path && fd < 0)
+		die(NETOPTS_FAILED, "--%s: %s: %s", option, path, errstr(errno));
+	return fd;
+}
+
+/* Whether a network of the host's and one of the guest's have addresses in common. */
+static bool overlaps(const struct ifaddrs *i, const struct addr_range *net)
+{
+	struct addr_range theirs;
+	const uint8_t *mask;
+	size_t n, k;
+
+	if (!i->ifa_addr || !i->ifa_netmask)
+		return false;
+	if (i->ifa_addr->sa_family == AF_INET) {
+		struct in_addr a = ((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+
+		theirs.addr = addr_v4((const uint8_t *)&a);
+		theirs.bits = 96;
+		mask = (const uint8_t *)&((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr;
+		n = 4;
+	} else if (i->ifa_addr->sa_family == AF_INET6) {
+		memcpy(theirs.addr.b, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, 16);
+		theirs.bits = 0;
+		mask = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr;
+		n = 16;
+	} else {
+		return false;
+	}
+	for (k = 0; k < n; k++)
+		theirs.bits += (unsigned int)__builtin_popcount(mask[k]);
+	return theirs.bits < net->bits ? addr_in(&net->addr, &theirs) : addr_in(&theirs.addr, net);
+}
+
+static bool is_taken(const struct addr_range *net)
+{
+	struct ifaddrs *all, *i;
+	bool taken = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (i = all; i && !taken; i = i->ifa_next)
+		taken = overlaps(i, net);
+	freeifaddrs(all);
+	return taken;
+}
+
+/* The guest could not tell its own network from one of the host's: take another, or refuse. */
+static void choose_networks(struct netopts *o)
+{
+	char text[32];
+	int i;
+
+	if (o->subnet.v4 && o->subnet_given && is_taken(&o->subnet.net4))
+		die(NETOPTS_USAGE, "--subnet: the host has a network there itself: choose another");
+	if (o->subnet.v6 && o->subnet6_given && is_taken(&o->subnet.net6))
+		die(NETOPTS_USAGE, "--subnet6: the host has a network there itself: choose another");
+	for (i = 3; i < 256 && o->subnet.v4 && is_taken(&o->subnet.net4); i++) {
+		snprintf(text, sizeof(text), "10.0.%d.0/24", i);
+		netopts_subnet(&o->subnet, text, false);
+	}
+	for (i = 1; i < 256 && o->subnet.v6 && is_taken(&o->subnet.net6); i++) {
+		snprintf(text, sizeof(text), "fd00:%x::/64", i);
+		netopts_subnet(&o->subnet, text, true);
+	}
+}
+
+static void check(struct net *n)
+{
+	struct netopts *o = &n->o;
+
+	if (o->check) {
+		policy_unref(read_policy(o->check));
+		exit(0);
+	}
+	n->policy = o->policy ? read_policy(o->policy) : policy_open();
+	if (!n->policy)
+		die(NETOPTS_FAILED, "out of memory");
+	n->log_fd = open_output("log", o->log, O_APPEND);
+	n->pcap_fd = open_output("pcap", o->pcap, O_TRUNC);
+	choose_networks(o);
+}
+
+/* -- what happens -- */
+
+static void stop(void *arg)
+{
+	struct net *n = arg;
+
+	loop_stop(n->loop);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct net *n = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	if (read(n->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		loop_stop(n->loop);
+}
+
+static void tell_untaken(const struct net *n)
+{
+	if (n->o.prog && !n->router->taken)
+		warn("nobody took the network: PROGRAM is to start vm-boot, which finds it in VM_NET");
+}
+
+/* The program is gone, but perhaps not all that it started: whoever waits for the end of our stderr shall not wait. */
+static void on_prog_gone(void *arg, uint32_t events)
+{
+	struct net *n = arg;
+
+	(void)events;
+	tell_untaken(n);
+	loop_del(n->loop, &n->watch);
+	dup2(n->null, STDERR_FILENO);
+}
+
+static void on_frames_peer(void *arg, uint32_t events)
+{
+	struct net *n = arg;
+	autoclose int fd = fds_accept(n->listener, &n->spare);
+
+	(void)events;
+	if (fd >= 0 && router_plug(n->router, &fd) == -EBUSY)
+		warn("--frames: another guest is there already: refused");
+}
+
+static void no_servers(const struct dns_server *s, size_t n)
+{
+	static struct log_limit limit = LOG_LIMIT_INIT;
+
+	(void)s;
+	if (!n)
+		warn_limited(&limit, "dns: " RESOLV_PATH " names no server: the guest's queries fail (--dns ADDR gives one)");
+}
+
+static void on_servers(void *arg, const struct dns_server *s, size_t count)
+{
+	struct net *n = arg;
+
+	no_servers(s, count);
+	dns_servers(n->router->dns, s, count);
+}
+
+static void on_host_addresses(void *arg)
+{
+	(void)arg;      /* flows are pinned; new ones are judged by what is now */
+}
+
+/* -- setting up -- */
+
+static void add_hosts(struct net *n, const char *const *list, bool map)
+{
+	for (; list && *list; list++) {
+		const char *equals = strchr(*list, '=');
+		autofree char *name = strndup(*list, (size_t)(equals - *list));
+		struct addr a;
+
+		addr_parse(equals + 1, &a);
+		if (!name || dnshosts_add(dns_hosts(n->router->dns), name, &a))
+			die(NETOPTS_USAGE, "%s: is no name that DNS has", *list);
+		if (map && space_map(&n->router->space, *list))
+			die(NETOPTS_USAGE, "--map-host %s: too many, or no name that DNS has", *list);
+	}
+}
+
+static void set_up_dns(struct net *n)
+{
+	add_hosts(n, n->o.host, false);
+	add_hosts(n, n->o.map, true);
+	if (n->o.servers) {
+		dns_servers(n->router->dns, n->o.server, n->o.servers);
+		return;
+	}
+	n->resolv = resolv_follow(n->loop, RESOLV_PATH, on_servers, n);
+	if (!n->resolv)
+		die(NETOPTS_FAILED, "dns: %s", errstr(errno));
+}
+
+static void set_up(struct net *n)
+{
+	int err;
+
+	n->loop = loop_new();
+	n->router = n->loop ? router_new(n->loop, &n->o.subnet, n->policy) : NULL;
+	if (!n->router)
+		die(NETOPTS_FAILED, "%s", errstr(errno));
+	policy_unref(n->policy);
+	netctl_init(&n->ctl, n->router);
+	n->ctl.left = stop;
+	n->ctl.arg = n;
+	n->host = hostaddr_new();
+	err = n->host ? hostaddr_follow(n->host, n->loop, on_host_addresses, n) : -ENOMEM;
+	if (err)
+		die(NETOPTS_FAILED, "the host's addresses cannot be followed, which the policy needs: %s", errstr(-err));
+	n->router->space.host = n->host;
+	set_up_dns(n);
+	err = journal_open(&n->router->journal, n->log_fd);
+	if (err)
+		die(NETOPTS_FAILED, "--log: %s", errstr(-err));
+	if (n->pcap_fd >= 0 && (err = pcap_init(&n->router->pcap, &n->pcap_fd, PCAP_SNAP)))
+		die(NETOPTS_FAILED, "--pcap: %s", errstr(-err));
+}
+
+static void listen_at(struct net *n, const char *option, const char *path, int type)
+{
+	int fd;
+
+	n->dir = sockpath_open(path, n->name);
+	fd = n->dir < 0 ? n->dir : sockpath_listen(n->dir, n->name, type);
+	if (fd == -EADDRINUSE)
+		die(NETOPTS_FAILED, "%s %s: another process serves it, or it is no socket", option, path);
+	if (fd < 0)
+		die(NETOPTS_FAILED, "%s %s: %s", option, path, errstr(-fd));
+	n->listener = fd;
+}
+
+static void serve(struct net *n)
+{
+	int err = 0;
+
+	if (n->o.prog) {
+		n->watch = loop_add(n->loop, n->companion.prog, EPOLLIN, on_prog_gone, n);
+		err = n->watch < 0 ? n->watch : netctl_adopt(&n->ctl, &n->companion.sock);
+	} else if (n->o.listen) {
+		listen_at(n, "-l", n->o.listen, SOCK_SEQPACKET);
+		err = netctl_listen(&n->ctl, &n->listener);
+	} else {
+		listen_at(n, "--frames", n->o.frames, SOCK_STREAM);
+		n->watch = loop_add(n->loop, n->listener, EPOLLIN, on_frames_peer, n);
+		err = MIN(n->watch, 0);
+	}
+	if (err)
+		die(NETOPTS_FAILED, "control socket: %s", errstr(-err));
+}
+
+static void take_signals(struct net *n)
+{
+	sigset_t mask;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	if (!n->o.prog) {
+		sigaddset(&mask, SIGINT);
+		sigaddset(&mask, SIGHUP);
+	}
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	n->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (n->signals < 0 || loop_add(n->loop, n->signals, EPOLLIN, on_signal, n) < 0)
+		die(NETOPTS_FAILED, "signals: %s", errstr(errno));
+}
+
+static void tell_ready(struct net *n)
+{
+	if (companion_report(&n->companion, "ok") < 0)
+		exit(NETOPTS_FAILED);
+	if (n->o.ready_fd >= 0 && write(n->o.ready_fd, "ready\n", 6) != 6)
+		die(NETOPTS_FAILED, "--ready-fd: %s", errstr(errno));
+	cleanup_fd(&n->o.ready_fd);
+}
+
+static void tear_down(struct net *n)
+{
+	if (n->dir >= 0 && unlinkat(n->dir, n->name, 0) < 0 && errno != ENOENT)
+		debug("%s: %s", n->name, errstr(errno));
+	netctl_free(&n->ctl);
+	resolv_free(n->resolv);
+	router_free(n->router);
+	hostaddr_free(n->host);
+	loop_free(n->loop);
+}
+
+int main(int argc, char *argv[])
+{
+	static struct net n = {
+		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .dir = -1, .listener = -1, .watch = -1,
+		.spare = -1, .signals = -1,
+	};
+	int err;
+
+	fdio_std();
+	log_init("vm-net", false);
+	netopts_parse(&n.o, argc, argv);
+	log_init("vm-net", n.o.verbose);
+	check(&n);
+	n.null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	n.spare = eventfd(0, EFD_CLOEXEC);
+	if (n.o.prog)
+		companion_split(&n.companion, "vm-net", "VM_NET", n.o.prog);
+	err = netconfine_early((int[]){ n.companion.prog, n.companion.sock, n.companion.report, n.log_fd, n.pcap_fd, n.null,
+					n.spare, n.o.ready_fd }, 8);
+	if (err)
+		die(NETOPTS_FAILED, "%s", errstr(-err));
+	fds_raise_limit();
+	set_up(&n);
+	serve(&n);
+	take_signals(&n);
+	if (n.o.no_sandbox)
+		warn("--no-sandbox: this process is not confined");
+	else if ((err = netconfine(n.dir)))
+		die(NETOPTS_FAILED, "the sandbox does not hold: %s", errstr(-err));
+	tell_ready(&n);
+	err = loop_run(n.loop);
+	tell_untaken(&n);
+	tear_down(&n);
+	return err ? NETOPTS_FAILED : 0;
+}
