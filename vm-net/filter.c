@@ -8,11 +8,11 @@
  *
  *	guest <--output()-- flow or forward <- parse <--filter_output()-- stack
  *
- * One guest is on this wire: one MAC, one IPv4 address, IPv6 addresses of one prefix. What a frame claims beyond that is
- * dropped, and every drop has a reason with a counter. A flow is judged when it begins, and again when it says which
- * server it wants if its verdict depends on that (hold.h); then it is pinned until it ends, and judged again only when a
- * reload asks for it. The stack gets nothing to do but TCP, UDP and echo, and says nothing to the guest that is not of a
- * flow. Its own questions about where the guest is are answered here.
+ * One guest is on this wire: one MAC, one IPv4 address, IPv6 addresses of one prefix. What a frame claims beyond
+ * that is dropped, and every drop has a reason with a counter. A flow is judged when it begins, and again when it
+ * says which server it wants if its verdict depends on that (hold.h); then it is pinned until it ends, and judged
+ * again only when a reload asks for it. The stack gets nothing to do but TCP, UDP and echo, and says nothing to the
+ * guest that is not of a flow. Its own questions about where the guest is are answered here.
  *
  * Data of known flows is passed with its checksum unseen, the stack looks at it; what opens or ends a flow is not.
  */
@@ -193,7 +193,7 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 	if (v.redirect && (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP))
 		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
 	if (v.sni && (p->proto != PKT_PROTO_TCP || p->payload_len))
-		return deny(f, p, PKT_DROP_DENIED);     /* no name can be asked for, or it comes too early to wait for it */
+		return deny(f, p, PKT_DROP_DENIED);     /* it has no name to ask for, or data too early */
 	if (v.redirect && !(nat = nat_open(&f->nat, key, &v.to, v.to_port)))
 		return deny(f, p, PKT_DROP_FULL);
 	*fl = flow_open(&f->flows, f->now, key, &v, false);

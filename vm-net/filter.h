@@ -34,8 +34,8 @@ struct filter_ops {
 	/* A flow has ended. NULL: nobody wants to know. */
 	void (*done)(void *arg, const struct flow *f, enum flow_end why);
 	/*
-	 * Whether a flow whose verdict said `sni` may go on to the server that it has named: @name is canonical. Fills in @v
-	 * when so; its `sni` counts no more. Asked again when a reload looks at the flow. NULL: never.
+	 * Whether a flow whose verdict said `sni` may go on to the server that it has named: @name is canonical.
+	 * Fills in @v when so; its `sni` counts no more. Asked again when a reload looks at the flow. NULL: never.
 	 */
 	bool (*named)(void *arg, const struct flow *f, const char *name, struct flow_verdict *v);
 };

@@ -2,8 +2,9 @@
 /*
  * filter_flow.c - flows that the filter judges again, speaks in and ends.
  *
- * A flow that is cut was alive on both sides: the guest and the stack are reset each with the number that it expects. What
- * goes to the stack may come back as frames before the call returns, and they may end the flow: it is not looked at after.
+ * A flow that is cut was alive on both sides: the guest and the stack are reset each with the number that it
+ * expects. What goes to the stack may come back as frames before the call returns, and they may end the flow: it is
+ * not looked at after.
  */
 #include "filter_flow.h"
 
@@ -36,7 +37,8 @@ static bool adopt(struct filter *f, struct flow *fl, const struct flow_verdict *
 {
 	bool sni = fl->verdict.sni;
 
-	if (v->redirect != fl->verdict.redirect || v->to_port != fl->verdict.to_port || !addr_equal(&v->to, &fl->verdict.to))
+	if (v->redirect != fl->verdict.redirect || v->to_port != fl->verdict.to_port ||
+	    !addr_equal(&v->to, &fl->verdict.to))
 		return false;
 	fl->verdict = *v;
 	fl->verdict.sni = sni;
@@ -68,7 +70,12 @@ bool filter_flow_allowed(struct filter *f, struct flow *fl)
 	return f->ops->judge(f->arg, &fl->key, &v) && (fl->verdict.sni || !v.sni) && adopt(f, fl, &v);
 }
 
-/** filter_flow_cut() - end a flow that neither end has ended. @f. @fl: gone. @why: FLOW_END_GONE: the guest is not told. */
+/**
+ * filter_flow_cut() - end a flow that neither end has ended, and tell both
+ * @f
+ * @fl: gone after
+ * @why: FLOW_END_GONE: the guest is not told
+ */
 void filter_flow_cut(struct filter *f, struct flow *fl, enum flow_end why)
 {
 	struct build_path back = filter_flow_path(f, &fl->key, true), on = filter_flow_path(f, &fl->key, false);
@@ -84,7 +91,8 @@ void filter_flow_cut(struct filter *f, struct flow *fl, enum flow_end why)
 	build_tcp(&b, &back, &rst);
 	if (why != FLOW_END_GONE)
 		f->ops->output(f->arg, b.iov, b.n);
-	rst = (struct pkt){ .sport = rst.dport, .dport = rst.sport, .seq = rst.ack, .ack = rst.seq, .flags = rst.flags };
+	rst = (struct pkt){ .sport = rst.dport, .dport = rst.sport, .seq = rst.ack, .ack = rst.seq,
+			    .flags = rst.flags };
 	build_tcp(&b, &on, &rst);
 	filter_flow_pass(f, nat, &b);
 }

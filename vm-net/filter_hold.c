@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: ISC
 /*
- * filter_hold.c - where flows are held until it is known which server they are for: between the filter and hold.c, which
- * has the states.
+ * filter_hold.c - where flows are held until it is known which server they are for: between the filter and hold.c,
+ * which has the states.
  *
  *	guest's packet --hold_packet()--> goes on | dropped | kept, and acknowledged
  *	                                  | has the name --named()--> what was kept goes on, and then the packet
  *	                                  | refused, or not allowed --> both sides are reset: FLOW_END_NAME
+ *
+ * Segments of ours have no options: the stack agrees to none but a maximum size, so that nobody misses them.
  */
 #include "filter_hold.h"
 
@@ -24,7 +26,8 @@ static void refuse(struct filter *f, struct flow *fl, enum hold_end why)
 static void acknowledge(struct filter *f, const struct flow *fl)
 {
 	struct build_path back = filter_flow_path(f, &fl->key, true);
-	struct pkt ack = { .sport = fl->key.remote_port, .dport = fl->key.guest_port, .seq = fl->guest_next, .flags = PKT_ACK };
+	struct pkt ack = { .sport = fl->key.remote_port, .dport = fl->key.guest_port, .seq = fl->guest_next,
+			   .flags = PKT_ACK };
 	struct built b;
 
 	hold_expects(fl, &ack.ack, &ack.window);
@@ -37,7 +40,7 @@ static void settle(struct filter *f, struct flow *fl, const struct pkt *p)
 {
 	struct hold_bytes held = hold_settle(&f->hold, fl);
 	struct build_path on = filter_flow_path(f, &fl->key, false);
-	struct pkt seg = { .sport = p->sport, .dport = p->dport, .seq = held.seq, .ack = p->ack, .flags = PKT_ACK, .window = p->window };
+	struct pkt seg = { .sport = p->sport, .dport = p->dport, .ack = p->ack, .flags = PKT_ACK, .window = p->window };
 	size_t most = MIN((size_t)FILTER_FLOW_DATA, f->s->mtu - (size_t)(BUILD_HEAD - PKT_ETH));
 	uint16_t nat = fl->nat;
 	struct built b;

@@ -6,9 +6,9 @@
  *	UNKNOWN --else--> HTTP --fields read to the empty line-----> HELLO_HTTP, HELLO_NAMELESS
  *	any     --a byte that cannot be there----------------------> HELLO_NEITHER
  *
- * Every byte is looked at once, when it comes, and none is kept but those of names: how a client cuts its bytes makes no
- * difference. A hello is read to its end, so that a second name cannot hide behind the first, and strictly: what
- * servers may read in several ways is neither. How much may come is up to the caller.
+ * Every byte is looked at once, when it comes, and none is kept but those of names: how a client cuts its bytes
+ * makes no difference. A hello is read to its end, so that a second name cannot hide behind the first, and strictly:
+ * what servers may read in several ways is neither. How much may come is up to the caller.
  */
 #include "hello.h"
 

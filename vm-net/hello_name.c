@@ -2,8 +2,8 @@
 /*
  * hello_name.c - a server's name, as a client writes it: in the one form in which rules have it, or not at all.
  *
- * What a server could read in another way than we do is no name: bytes that names do not have, a port that is no number,
- * and addresses, which no rule that checks names is about (RFC 6066 §3 bans them from SNI).
+ * What a server could read in another way than we do is no name: bytes that names do not have, a port that is no
+ * number, and addresses, which no rule that checks names is about (RFC 6066 §3 bans them from SNI).
  */
 #include "hello_name.h"
 

@@ -6,15 +6,15 @@
  *	AWAITED --next bytes, the name: judged, allowed--> SETTLING --the stack's ACK of them--> KNOWN: like any flow
  *	AWAITED --denied, no name, FIN, HOLD_BYTES, HOLD_MSEC, no room--> ended, both sides are reset
  *
- * What is judged has to be what the server gets. So a flow's bytes begin where the stack expects them, by its SYN's ACK, and
- * each is taken once: what is not next in order, a retransmission with other bytes among it, is dropped. What was kept
- * goes to the stack as our copy, and until the stack has acknowledged all that said the name, the guest's segments that begin
- * before its end still are dropped: they could say something else in the place of a copy that was lost. Urgent data may be
- * taken out of the stream at the other end, and never passes in such a flow. A segment without data goes on, for it opens
- * the connection, and tells the server nothing.
+ * What is judged has to be what the server gets. So a flow's bytes begin where the stack expects them, by its SYN's
+ * ACK, and each is taken once: what is not next in order, a retransmission with other bytes among it, is dropped.
+ * What was kept goes to the stack as our copy, and until the stack has acknowledged all that said the name, the
+ * guest's segments that begin before its end still are dropped: they could say something else in the place of a copy
+ * that was lost. Urgent data may be taken out of the stream at the other end, and never passes in such a flow. A
+ * segment without data goes on, for it opens the connection, and tells the server nothing.
  *
- * What is kept is acknowledged, with what there is room for as window: a guest that writes in small pieces sends the next one
- * after that only (RFC 896). The first byte starts the clock: a connection may be opened in advance.
+ * What is kept is acknowledged, with what there is room for as window: a guest that writes in small pieces sends the
+ * next one after that only (RFC 896). The first byte starts the clock: a connection may be opened in advance.
  */
 #include "hold.h"
 

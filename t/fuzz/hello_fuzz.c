@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
- * hello_fuzz.c - a client that says anything. The first byte says how to cut the rest; a ClientHello or a request may come
- * first, and the rest be laid over it. However it is cut the result is the same, and a name is canonical.
+ * hello_fuzz.c - a client that says anything. The first byte says how to cut the rest; a ClientHello or a request
+ * may come first, and the rest be laid over it. However it is cut the result is the same, and a name is canonical.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -116,7 +116,8 @@ static void test_tls_bent(void)
 	hello_make(&b, "a.example", 0);
 	CHECK(bent(0, 21) && bent(0, 23) && bent(1, 2) && bent(4, 0) && bent(3, 0x41), "another record");
 	CHECK(bent(b.message, 2) && bent(b.message + 4, 2) && bent(b.message + 3, 10), "another message");
-	ok = bent(b.exts, 1) && bent(b.exts + 1, 1) && bent(b.names + 3, 15) && bent(b.names + 3, 13) && bent(b.names + 3, 0);
+	ok = bent(b.exts, 1) && bent(b.exts + 1, 1) && bent(b.names + 3, 15) && bent(b.names + 3, 13) &&
+	     bent(b.names + 3, 0);
 	CHECK(ok && bent(b.names + 5, 11) && bent(b.names + 5, 13) && bent(b.names + 8, 8) && bent(b.names + 8, 10),
 	      "lengths that do not fit");
 	CHECK(bent(b.names + 6, 1), "another type of name");
@@ -175,26 +176,31 @@ static void test_tls_bent(void)
 
 static void test_http(void)
 {
-	CHECK(http(HELLO_HTTP, "a.example", "GET /x?y HTTP/1.1\r\nHost: A.Example\r\n\r\n") && h.used == b.len, "a Host");
+	CHECK(http(HELLO_HTTP, "a.example", "GET /x?y HTTP/1.1\r\nHost: A.Example\r\n\r\n") && h.used == b.len,
+	      "a Host");
 	CHECK(http(HELLO_HTTP, "a.example", "POST / HTTP/1.0\r\nX: y\r\nhOST:a.example:8080 \t\r\nY:\r\n\r\nbody") &&
 	      h.used == b.len - 4, "... with a port, among others, of HTTP/1.0");
 	CHECK(http(HELLO_HTTP, "a.example", "OPTIONS * HTTP/1.1\r\nHost: a.example.\r\n\r\n"), "... of no path");
 	CHECK(http(HELLO_HTTP, "a.example", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n") &&
 	      http(HELLO_HTTP, "a.example", "GET HTTPS://A.example:443?x HTTP/1.1\r\nHost: a.example\r\n\r\n") &&
-	      http(HELLO_HTTP, "a.example", "GET http://a.example HTTP/1.1\r\nHost: a.example:80\r\n\r\n"), "a whole URI");
-	CHECK(http(HELLO_NEITHER, NULL, "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"), "... of another name");
+	      http(HELLO_HTTP, "a.example", "GET http://a.example HTTP/1.1\r\nHost: a.example:80\r\n\r\n"),
+	      "a whole URI");
+	CHECK(http(HELLO_NEITHER, NULL, "GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+	      "... of another name");
 	CHECK(http(HELLO_NEITHER, NULL, "GET http://a.example@b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n") &&
 	      http(HELLO_NEITHER, NULL, "GET http:///x HTTP/1.1\r\nHost: a.example\r\n\r\n") &&
 	      http(HELLO_NEITHER, NULL, "GET ftp://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n") &&
 	      http(HELLO_NEITHER, NULL, "GET http:/a.example HTTP/1.1\r\nHost: a.example\r\n\r\n"), "... bent");
-	CHECK(http(HELLO_NAMELESS, NULL, "GET / HTTP/1.1\r\nX-Host: a.example\r\nHosts: a.example\r\nHos: a.example\r\n\r\n") &&
+	CHECK(http(HELLO_NAMELESS, NULL, "GET / HTTP/1.1\r\nX-Host: a.example\r\nHosts: b\r\nHos: c\r\n\r\n") &&
 	      http(HELLO_NAMELESS, NULL, "GET http://a.example/ HTTP/1.0\r\n\r\n"), "no Host");
 	CHECK(http(HELLO_NEITHER, NULL, "GET / HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n\r\n"), "two");
 	CHECK(host("a.example", "a.example") && host(" \t a.example", "a.example") && host("a.example:", "a.example") &&
 	      host("a_b.example:1", "a_b.example"), "ways to write it");
-	CHECK(host("", NULL) && host("a.example:x", NULL) && host("a.example:123456", NULL) && host("a.example:80:80", NULL) &&
+	CHECK(host("", NULL) && host("a.example:x", NULL) && host("a.example:123456", NULL) &&
+	      host("a.example:80:80", NULL) &&
 	      host("a.example b.example", NULL) && host("a.example,b.example", NULL) && host("a..example", NULL) &&
-	      host("a.example/", NULL) && host("u@a.example", NULL) && host("a.ex\xc3\xa4mple", NULL), "... that are none");
+	      host("a.example/", NULL) && host("u@a.example", NULL) && host("a.ex\xc3\xa4mple", NULL),
+	      "... that are none");
 	CHECK(host("192.0.2.1", NULL) && host("192.0.2.1:80", NULL) && host("[2001:db8::1]", NULL) &&
 	      host("[2001:db8::1]:80", NULL), "addresses");
 }
@@ -204,12 +210,15 @@ static void test_http_bent(void)
 	static const char *const bad[] = {
 		"GET / HTTP/1.1\nHost: a.example\n\n", "GET / HTTP/1.1\r\nHost: a.example\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a.example\r\rX", "GET / HTTP/1.1\r\nHost : a.example\r\n\r\n",
-		"GET / HTTP/1.1\r\nX: y\r\n Host: b.example\r\nHost: a.example\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
+		"GET / HTTP/1.1\r\nX: y\r\n Host: b.example\r\nHost: a.example\r\n\r\n",
+		"GET / HTTP/1.1\r\n: x\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a.example\r\n\r ", "GET  / HTTP/1.1\r\n", "GET / HTTP/1.1 \r\n", "GET /\r\n",
-		"GET / http/1.1\r\n", "GET / HTTP/1.2\r\n", "GET / HTTP/2.0\r\n", "GET\t/ HTTP/1.1\r\n", "\r\nGET / HTTP/1.1\r\n",
+		"GET / http/1.1\r\n", "GET / HTTP/1.2\r\n", "GET / HTTP/2.0\r\n", "GET\t/ HTTP/1.1\r\n",
+		"\r\nGET / HTTP/1.1\r\n",
 		" GET / HTTP/1.1\r\n", "GET a.example HTTP/1.1\r\n", "GET *x HTTP/1.1\r\n", "GET /\x01 HTTP/1.1\r\n",
 		"GET / HTTP/1.1\r\nX: \x01\r\n", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n",
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "EHLO a.example\r\n", "\x80\x2e\x01\x03\x01", "\x17\x03",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "EHLO a.example\r\n",
+		"\x80\x2e\x01\x03\x01", "\x17\x03",
 	};
 	static const char zero[] = "GET / HTTP/1.1\r\nHost: a.ex\0mple\r\n\r\n";
 	size_t i;

@@ -55,8 +55,9 @@ static bool is_ack(uint32_t ack, uint16_t window)
 {
 	struct pkt p;
 
-	return w.guest.n == 1 && !w.stack.n && !pkt_parse(w.guest.kept[0].b, w.guest.kept[0].len, &p) && pkt_checksum_ok(&p) &&
-	       p.flags == PKT_ACK && p.ack == ack && p.seq == 7001 && p.window == window && p.dport == 4000 && !p.payload_len;
+	return w.guest.n == 1 && !w.stack.n && !pkt_parse(w.guest.kept[0].b, w.guest.kept[0].len, &p) &&
+	       pkt_checksum_ok(&p) && p.flags == PKT_ACK && p.ack == ack && p.seq == 7001 && p.window == window &&
+	       p.dport == 4000 && !p.payload_len;
 }
 
 /* It was kept, and acknowledged. */
@@ -85,8 +86,8 @@ static bool reset(enum hold_end why)
 	return w.guest.n && w.stack.n == 1 && !pkt_parse(w.guest.kept[0].b, w.guest.kept[0].len, &p) &&
 	       !pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, &q) && pkt_checksum_ok(&p) && pkt_checksum_ok(&q) &&
 	       p.flags & PKT_RST && q.flags & PKT_RST && p.seq == 7001 && q.seq == FIRST && q.dport == 443 &&
-	       !p.payload_len && !q.payload_len && w.why == FLOW_END_NAME && w.f.hold.ended[why] == 1 && !w.f.hold.count &&
-	       !w.f.hold.bytes;
+	       !p.payload_len && !q.payload_len && w.why == FLOW_END_NAME && w.f.hold.ended[why] == 1 &&
+	       !w.f.hold.count && !w.f.hold.bytes;
 }
 
 /* It ended its flow. */
@@ -106,9 +107,10 @@ static bool stack_has(uint32_t seq, const uint8_t *data, size_t len)
 	size_t at = 0;
 
 	for (i = 0; i < w.stack.n && i < WIRE_KEPT; i++) {
-		if (pkt_parse(w.stack.kept[i].b, w.stack.kept[i].len, &p) || !pkt_checksum_ok(&p) || p.seq != seq + at ||
-		    at + p.payload_len > len || memcmp(p.payload, data + at, p.payload_len) != 0 || p.ip_len > w.s.mtu ||
-		    p.ack != 7001 || !(p.flags & PKT_ACK) || p.window != 500 || p.dport != 443)
+		if (pkt_parse(w.stack.kept[i].b, w.stack.kept[i].len, &p) || !pkt_checksum_ok(&p) ||
+		    p.seq != seq + at || at + p.payload_len > len || p.ip_len > w.s.mtu ||
+		    memcmp(p.payload, data + at, p.payload_len) != 0 || p.ack != 7001 ||
+		    !(p.flags & PKT_ACK) || p.window != 500 || p.dport != 443)
 			return false;
 		at += p.payload_len;
 	}
@@ -125,7 +127,8 @@ static void test_allowed(void)
 	segment(4000, FIRST, 0, NULL, 0);
 	CHECK(passed() && !w.named, "what opens the connection passes");
 	segment(4000, FIRST, PKT_PSH, hb.b, hb.len);
-	CHECK(passed() && w.named == 1 && !strcmp(w.name, "a.example") && w.key.guest_port == 4000, "a hello at once is judged, and passes");
+	CHECK(passed() && w.named == 1 && !strcmp(w.name, "a.example") && w.key.guest_port == 4000,
+	      "a hello at once is judged, and passes");
 	CHECK(!w.f.hold.count && w.f.hold.ended[HOLD_NAMED] == 1 && flow_next(&w.f.flows, NULL)->verdict.rule == 8,
 	      "... by the rule of its name");
 	stack_acks(FIRST + (uint32_t)hb.len);
@@ -145,7 +148,8 @@ static void test_allowed(void)
 	CHECK(ok && w.f.hold.count == 1 && !w.named, "a hello byte by byte is kept, and acknowledged");
 	segment(4000, FIRST + (uint32_t)i, 0, hb.b + i, 1);
 	wire_send(&f, true);
-	CHECK(stack_has(FIRST, hb.b, hb.len) && !w.guest.n && w.named == 1 && !w.f.hold.count && !w.f.hold.bytes, "... and goes on whole");
+	CHECK(stack_has(FIRST, hb.b, hb.len) && !w.guest.n && w.named == 1 && !w.f.hold.count && !w.f.hold.bytes,
+	      "... and goes on whole");
 	wire_down();
 
 	up(true);
@@ -175,7 +179,8 @@ static void test_denied(void)
 	up(false);
 	hello_make(&hb, "b.example", 0);
 	segment(4000, FIRST, 0, hb.b, hb.len);
-	CHECK(ends(HOLD_DENIED) && !strcmp(w.name, "b.example") && w.ended == 1, "a name that is denied resets both sides");
+	CHECK(ends(HOLD_DENIED) && !strcmp(w.name, "b.example") && w.ended == 1,
+	      "a name that is denied resets both sides");
 	wire_send(&f, true);
 	CHECK(!w.stack.n && w.guest.n == 1, "... what comes after is of no flow");
 	wire_down();
@@ -336,10 +341,12 @@ static void test_room(void)
 		wire_send(&f, true);
 		ok &= w.guest.n == 1 && !w.stack.n;
 	}
-	CHECK(ok && w.f.hold.count == HOLD_FLOWS && w.f.hold.bytes == HOLD_FLOWS * 1024 && !w.ended, "as many flows as may be held");
+	CHECK(ok && w.f.hold.count == HOLD_FLOWS && w.f.hold.bytes == HOLD_FLOWS * 1024 && !w.ended,
+	      "as many flows as may be held");
 	segment(4000, FIRST, 0, x, 1);
 	wire_send(&f, true);
-	CHECK(w.why == FLOW_END_NAME && w.f.hold.ended[HOLD_FULL] == 1 && w.guest.n == 1 && w.stack.n == 1 && w.last.key.guest_port == 4000,
+	CHECK(w.why == FLOW_END_NAME && w.f.hold.ended[HOLD_FULL] == 1 && w.guest.n == 1 && w.stack.n == 1 &&
+	      w.last.key.guest_port == 4000,
 	      "... one more is refused at once");
 	segment(5000, FIRST + 1, PKT_RST, NULL, 0);
 	CHECK(passed() && w.f.hold.count == HOLD_FLOWS - 1, "a RST makes room");
@@ -374,7 +381,8 @@ static void test_reload(void)
 	segment(4001, FIRST, 0, hb.b, hb.len);
 	CHECK(passed() && w.named == 1, "one flow is held, another has its name");
 	w.judged = 0;
-	CHECK(filter_reload(&w.f, true) == 0 && w.judged == 1 && w.named == 2 && !strcmp(w.name, "a.example"), "a reload asks by address, and by name");
+	CHECK(filter_reload(&w.f, true) == 0 && w.judged == 1 && w.named == 2 && !strcmp(w.name, "a.example"),
+	      "a reload asks by address, and by name");
 	w.sni = false;
 	filter_reload(&w.f, true);
 	segment(4000, FIRST + 20, 0, hb.b + 20, hb.len - 20);
@@ -382,9 +390,10 @@ static void test_reload(void)
 	CHECK(stack_has(FIRST, hb.b, hb.len) && w.named == 4, "what is held is still asked for its name");
 	open_port(4002);
 	w.sni = true;
-	CHECK(filter_reload(&w.f, true) == 1 && w.why == FLOW_END_POLICY && w.last.key.guest_port == 4002, "what was never asked is ended when names count");
+	CHECK(filter_reload(&w.f, true) == 1 && w.why == FLOW_END_POLICY && w.last.key.guest_port == 4002,
+	      "what was never asked is ended when names count");
 	w.names = false;
-	CHECK(filter_reload(&w.f, true) == 2 && w.why == FLOW_END_POLICY && !strcmp(w.last.name ? "name" : "", "name") && !w.f.flows.count,
+	CHECK(filter_reload(&w.f, true) == 2 && w.why == FLOW_END_POLICY && w.last.name && !w.f.flows.count,
 	      "... and what has a name that is denied now");
 	wire_down();
 }
@@ -409,7 +418,8 @@ static void test_redirect(void)
 	CHECK(w.stack.n == 2 && w.named == 1 && !w.guest.n, "a flow that is carried elsewhere is asked, too");
 	CHECK(!pkt_parse(w.stack.kept[0].b, w.stack.kept[0].len, &q) && pkt_checksum_ok(&q) && q.dport == 8080 &&
 	      q.sport == p.sport && q.payload_len == 6 && !pkt_parse(w.stack.kept[1].b, w.stack.kept[1].len, &q) &&
-	      pkt_checksum_ok(&q) && q.dport == 8080 && q.sport == p.sport && q.payload_len == 29, "... as it is carried");
+	      pkt_checksum_ok(&q) && q.dport == 8080 && q.sport == p.sport && q.payload_len == 29,
+	      "... as it is carried");
 	wire_down();
 }
 

@@ -116,7 +116,9 @@ static bool wire_named(void *arg, const struct flow *f, const char *name, struct
 	return w.names;
 }
 
-static const struct filter_ops wire_ops = { wire_output, wire_pass, wire_dns, wire_judge, wire_inbound, wire_done, wire_named };
+static const struct filter_ops wire_ops = {
+	wire_output, wire_pass, wire_dns, wire_judge, wire_inbound, wire_done, wire_named
+};
 
 static inline void wire_up(uint32_t flows)
 {
