@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * build.c - frames that we send ourselves: ARP, UDP, TCP without data, ICMP of both families.
+ * build.c - frames that we send ourselves: ARP, UDP, TCP, ICMP of both families.
  *
  * Hop limits are 255 for ICMPv6, which neighbour discovery asks for (RFC 4861 §7.1), and 64 for the rest. Nothing is
  * ever fragmented.
@@ -119,10 +119,16 @@ int build_udp(struct built *b, const struct build_path *path, uint16_t sport, ui
 	return 0;
 }
 
-/** build_tcp() - a segment without data. @b: filled in. @path. @tcp: ports, seq, ack, flags are taken from it. */
+/**
+ * build_tcp() - a segment
+ * @b: filled in
+ * @path: between whom
+ * @tcp: ports, seq, ack, flags, window and payload are taken from it; the payload, which must fit into a packet, is
+ * borrowed as long as @b is used
+ */
 void build_tcp(struct built *b, const struct build_path *path, const struct pkt *tcp)
 {
-	size_t at = network(b, path, PKT_PROTO_TCP, TCP_LEN);
+	size_t at = network(b, path, PKT_PROTO_TCP, TCP_LEN + tcp->payload_len);
 	uint8_t *p = b->head + at;
 	uint16_t sum;
 
@@ -133,9 +139,10 @@ void build_tcp(struct built *b, const struct build_path *path, const struct pkt 
 	put_be32(p + 8, tcp->ack);
 	p[12] = TCP_LEN / 4 << 4;
 	p[13] = tcp->flags;
-	sum = checksum(path, PKT_PROTO_TCP, p, TCP_LEN, NULL, 0);
+	put_be16(p + 14, tcp->window);
+	sum = checksum(path, PKT_PROTO_TCP, p, TCP_LEN, tcp->payload, tcp->payload_len);
 	memcpy(p + 16, &sum, 2);
-	finish(b, at + TCP_LEN, NULL, 0);
+	finish(b, at + TCP_LEN, tcp->payload, tcp->payload_len);
 }
 
 /**

@@ -8,8 +8,9 @@
  *
  *	guest <--output()-- flow or forward <- parse <--filter_output()-- stack
  *
- * One guest is on this wire: one MAC, one IPv4 address, IPv6 addresses of one prefix. What a frame claims beyond that is
- * dropped, and every drop has a reason with a counter. A flow is judged when it begins, pinned until it ends, and judged
+ * One guest is on this wire: one MAC, one IPv4 address, IPv6 addresses of one prefix. What a frame claims beyond
+ * that is dropped, and every drop has a reason with a counter. A flow is judged when it begins, and again when it
+ * says which server it wants if its verdict depends on that (hold.h); then it is pinned until it ends, and judged
  * again only when a reload asks for it. The stack gets nothing to do but TCP, UDP and echo, and says nothing to the
  * guest that is not of a flow. Its own questions about where the guest is are answered here.
  *
@@ -19,6 +20,8 @@
 
 #include <errno.h>
 
+#include "filter_flow.h"
+#include "filter_hold.h"
 #include "util.h"
 
 enum { DNS_PORT = 53 };
@@ -29,6 +32,7 @@ static void on_done(void *arg, const struct flow *fl, enum flow_end why)
 
 	if (f->ops->done)
 		f->ops->done(f->arg, fl, why);
+	hold_forget(&f->hold, fl->held);
 	if (fl->nat)
 		nat_close(&f->nat, fl->nat);
 }
@@ -68,44 +72,6 @@ int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, ui
 
 /* -- flows -- */
 
-/* End a flow that neither end has ended: both are told, unless the guest is gone. */
-static void cut(struct filter *f, struct flow *fl, enum flow_end why)
-{
-	struct build_path back = { f->s->mac, f->mac, fl->key.remote, fl->key.guest };
-	struct build_path on = { f->mac, f->s->mac, fl->key.guest, fl->key.remote };
-	struct pkt rst = { .sport = fl->key.remote_port, .dport = fl->key.guest_port, .seq = fl->guest_next,
-			   .ack = fl->remote_next, .flags = PKT_RST | PKT_ACK };
-	bool tcp = fl->key.proto == PKT_PROTO_TCP && fl->class != FLOW_CLOSING;
-	uint16_t nat = fl->nat;
-	struct built b;
-
-	flow_end(&f->flows, fl, why);
-	if (!tcp)
-		return;
-	build_tcp(&b, &back, &rst);
-	if (why != FLOW_END_GONE)
-		f->ops->output(f->arg, b.iov, b.n);
-	rst = (struct pkt){ .sport = rst.dport, .dport = rst.sport, .seq = rst.ack, .ack = rst.seq, .flags = rst.flags };
-	build_tcp(&b, &on, &rst);
-	if (nat)
-		f->ops->pass(f->arg, nat_out(&f->nat, nat, b.head, build_len(&b)), build_len(&b));
-	else
-		pass_built(f, &b);
-}
-
-/* Whether a flow may go on, and to where it goes. */
-static bool still_allowed(struct filter *f, struct flow *fl)
-{
-	struct flow_verdict v = { 0 };
-
-	if (!f->ops->judge(f->arg, &fl->key, &v) || v.redirect != fl->verdict.redirect ||
-	    v.to_port != fl->verdict.to_port || !addr_equal(&v.to, &fl->verdict.to))
-		return false;
-	fl->verdict = v;
-	fl->generation = f->flows.generation;
-	return true;
-}
-
 /**
  * filter_reload() - the policy is another
  * @f: initialized
@@ -121,8 +87,8 @@ unsigned int filter_reload(struct filter *f, bool live)
 	while (live && (fl = flow_next(&f->flows, fl))) {
 		if (fl->inbound)
 			continue;
-		if (!still_allowed(f, fl)) {
-			cut(f, fl, FLOW_END_POLICY);
+		if (!filter_flow_allowed(f, fl)) {
+			filter_flow_cut(f, fl, FLOW_END_POLICY);
 			ended++;
 		}
 	}
@@ -135,7 +101,7 @@ void filter_reset(struct filter *f, const uint8_t *mac)
 	struct flow *fl = NULL;
 
 	while ((fl = flow_next(&f->flows, fl)))
-		cut(f, fl, FLOW_END_GONE);
+		filter_flow_cut(f, fl, FLOW_END_GONE);
 	memset(&f->frag_in, 0, sizeof(f->frag_in));
 	memset(&f->frag_out, 0, sizeof(f->frag_out));
 	serve_init(&f->serve, f->s, f->ops->output, f->arg);
@@ -150,7 +116,8 @@ void filter_tick(struct filter *f)
 	struct flow *fl;
 
 	while ((fl = flow_expired(&f->flows, f->now)))
-		cut(f, fl, fl->class == FLOW_CLOSING ? FLOW_END_CLOSED : FLOW_END_IDLE);
+		filter_flow_cut(f, fl, fl->class == FLOW_CLOSING ? FLOW_END_CLOSED : FLOW_END_IDLE);
+	filter_hold_tick(f);
 	serve_tick(&f->serve, f->now);
 }
 
@@ -225,6 +192,8 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 		return deny(f, p, PKT_DROP_DENIED);
 	if (v.redirect && (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP))
 		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
+	if (v.sni && (p->proto != PKT_PROTO_TCP || p->payload_len))
+		return deny(f, p, PKT_DROP_DENIED);     /* it has no name to ask for, or data too early */
 	if (v.redirect && !(nat = nat_open(&f->nat, key, &v.to, v.to_port)))
 		return deny(f, p, PKT_DROP_FULL);
 	*fl = flow_open(&f->flows, f->now, key, &v, false);
@@ -256,6 +225,8 @@ static enum pkt_drop on_flow(struct filter *f, struct pkt *p)
 	if (!why && p->fragment && !p->offset)
 		why = frag_admit(&f->frag_in, f->now, p);
 	if (why)
+		return why;
+	if (fl->verdict.sni && !filter_hold(f, fl, p, &why))
 		return why;
 	frame = fl->nat ? nat_out(&f->nat, fl->nat, p->frame, p->len) : p->frame;
 	flow_packet(&f->flows, fl, f->now, p, true);

@@ -6,6 +6,7 @@
 #include "deny.h"
 #include "flow.h"
 #include "frag.h"
+#include "hold.h"
 #include "nat.h"
 #include "pkt.h"
 #include "serve.h"
@@ -32,6 +33,11 @@ struct filter_ops {
 	bool (*inbound)(void *arg, const struct flow_key *key, struct flow_verdict *v);
 	/* A flow has ended. NULL: nobody wants to know. */
 	void (*done)(void *arg, const struct flow *f, enum flow_end why);
+	/*
+	 * Whether a flow whose verdict said `sni` may go on to the server that it has named: @name is canonical.
+	 * Fills in @v when so; its `sni` counts no more. Asked again when a reload looks at the flow. NULL: never.
+	 */
+	bool (*named)(void *arg, const struct flow *f, const char *name, struct flow_verdict *v);
 };
 
 struct filter {
@@ -46,6 +52,7 @@ struct filter {
 	struct deny_limit deny;
 	struct frag_table frag_in, frag_out;    /* of the guest, of the stack */
 	struct nat nat;
+	struct hold hold;
 
 	/* [PKT_OK]: those that went on. */
 	uint64_t guest[PKT_DROPS], stack[PKT_DROPS];
@@ -64,6 +71,7 @@ void filter_reset(struct filter *f, const uint8_t *mac);
 /** filter_free() - free what it holds. @f: initialized. */
 static inline void filter_free(struct filter *f)
 {
+	hold_free(&f->hold);
 	flow_free(&f->flows);
 }
 

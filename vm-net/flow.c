@@ -33,7 +33,8 @@ static const uint64_t timeout_msec[FLOW_CLASSES] = {
 
 static const char *const end_names[] = {
 	[FLOW_END_CLOSED] = "closed", [FLOW_END_RESET] = "reset", [FLOW_END_IDLE] = "idle",
-	[FLOW_END_POLICY] = "policy", [FLOW_END_REPLACED] = "replaced", [FLOW_END_GONE] = "gone",
+	[FLOW_END_POLICY] = "policy",
+	[FLOW_END_NAME] = "name", [FLOW_END_REPLACED] = "replaced", [FLOW_END_GONE] = "gone",
 };
 
 _Static_assert(ARRAY_SIZE(end_names) == FLOW_ENDS, "every end has a name");
@@ -178,6 +179,10 @@ int flow_init(struct flow_table *t, uint32_t max, flow_done_fn *done, void *arg)
 /** flow_free() - free a table; flows that are open end without a word. @t: initialized, or zero. */
 void flow_free(struct flow_table *t)
 {
+	uint32_t i;
+
+	for (i = 0; t->flows && i < t->fresh; i++)
+		free(t->flows[i].name);
 	free(t->flows);
 	free(t->bucket);
 	t->flows = NULL;
@@ -243,6 +248,8 @@ void flow_end(struct flow_table *t, struct flow *f, enum flow_end why)
 	assert(f->used);
 	if (t->done)
 		t->done(t->arg, f, why);
+	free(f->name);
+	f->name = NULL;
 	while (*at != i)
 		at = &t->flows[*at].chain;
 	*at = f->chain;

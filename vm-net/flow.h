@@ -20,11 +20,21 @@ enum flow_class {
 	FLOW_CLASSES
 };
 
+/* The check of a flow's name, when its verdict says `sni`. */
+enum flow_name {
+	FLOW_NAME_AWAITED,
+	FLOW_NAME_SETTLING,             /* it is allowed; the stack has not acknowledged what said it */
+	FLOW_NAME_KNOWN,
+};
+
+struct held;
+
 enum flow_end {
 	FLOW_END_CLOSED,                /* FINs of both */
 	FLOW_END_RESET,                 /* a RST of either */
 	FLOW_END_IDLE,
 	FLOW_END_POLICY,                /* judged again, and denied */
+	FLOW_END_NAME,                  /* the name that it is for is denied, or not known in time: see hold.h */
 	FLOW_END_REPLACED,              /* the guest began a new one between the same ports */
 	FLOW_END_GONE,                  /* the guest, or vm-net itself */
 	FLOW_ENDS
@@ -41,6 +51,7 @@ struct flow_key {
 struct flow_verdict {
 	uint32_t rule;
 	uint32_t flags;
+	bool sni;                       /* TCP alone: nothing goes on before its name is judged, see hold.h */
 	bool redirect;                  /* TCP over IPv4 alone: carried to @to, see nat.h */
 	uint16_t to_port;
 	struct addr to;
@@ -59,6 +70,12 @@ struct flow {
 	uint64_t start, last;           /* milliseconds */
 	struct flow_count sent, received;       /* by the guest */
 	uint32_t guest_next, remote_next;       /* TCP: what each said it expects, last */
+
+	/* With @verdict.sni: hold.c's. */
+	enum flow_name naming;
+	char *name;                     /* of the server that the client wants, once it is known; freed with the flow */
+	struct held *held;              /* NULL: nothing yet, or nothing any more */
+	uint32_t named_end;             /* the sequence number behind what said the name */
 
 	/* flow.c's */
 	uint8_t class, fins;

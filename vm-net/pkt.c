@@ -13,7 +13,7 @@
 
 enum { ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_VLAN = 0x8100, ETH_IPV6 = 0x86dd };
 enum { ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100 };
-enum { ARP_LEN = 28, TCP_MIN = 20, UDP_LEN = 8, ICMP_MIN = 8, MORE = 0x2000, RESERVED = 0x8000, OFFSET = 0x1fff };
+enum { ARP_LEN = 28, TCP_MIN = 20, TCP_URG = 0x20, UDP_LEN = 8, ICMP_MIN = 8, MORE = 0x2000, RESERVED = 0x8000, OFFSET = 0x1fff };
 
 static const char *const names[] = {
 	[PKT_OK] = "ok",
@@ -40,6 +40,9 @@ static const char *const names[] = {
 	[PKT_DROP_DENIED] = "denied",
 	[PKT_DROP_NO_FLOW] = "no-flow",
 	[PKT_DROP_FULL] = "flows-full",
+	[PKT_DROP_HELD] = "held",
+	[PKT_DROP_UNNAMED] = "unnamed",
+	[PKT_DROP_NAME] = "name",
 	[PKT_DROP_CHATTER] = "stack-chatter",
 };
 
@@ -88,6 +91,8 @@ static enum pkt_drop parse_tcp(struct pkt *p)
 	p->seq = get_be32(p->l4 + 4);
 	p->ack = get_be32(p->l4 + 8);
 	p->flags = f = p->l4[13] & (PKT_FIN | PKT_SYN | PKT_RST | PKT_PSH | PKT_ACK);
+	p->urgent = p->l4[13] & TCP_URG;
+	p->window = get_be16(p->l4 + 14);
 	p->payload = p->l4 + header;
 	p->payload_len = p->l4_len - header;
 	if (!p->sport || !p->dport || !(f & (PKT_SYN | PKT_RST | PKT_ACK)) ||

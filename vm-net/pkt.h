@@ -56,6 +56,9 @@ enum pkt_drop {
 	PKT_DROP_DENIED,                /* by policy */
 	PKT_DROP_NO_FLOW,               /* of no flow, and opens none */
 	PKT_DROP_FULL,                  /* would be one flow too many */
+	PKT_DROP_HELD,                  /* kept until its flow's name is known; then it goes on, or is lost */
+	PKT_DROP_UNNAMED,               /* of a flow whose name is not known yet: not the next bytes, or urgent ones */
+	PKT_DROP_NAME,                  /* ended its flow: the name is denied, or there is none */
 	PKT_DROP_CHATTER,               /* the stack's own ARP, NDP and DHCP */
 	PKT_DROPS
 };
@@ -79,6 +82,8 @@ struct pkt {
 	/* Transport; of a later fragment what its first had, once frag_pass() has said so. */
 	uint16_t sport, dport;
 	uint8_t flags;                  /* TCP */
+	bool urgent;
+	uint16_t window;                /* as it is sent, not scaled */
 	uint32_t seq, ack;
 	uint8_t type, code;             /* ICMP, ICMPv6 */
 	uint16_t id;                    /* echo's */

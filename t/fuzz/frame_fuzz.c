@@ -3,7 +3,7 @@
  * frame_fuzz.c - a guest that sends anything, and a stack that does. The input is a byte that chooses the world, then
  * records: how to treat it, a length, bytes. Bytes are a frame as they are, or are laid over one that is good; checksums are
  * righted now and then, as guests know how to. Whatever comes: what is passed on is the guest's own, strictly parsed and of a
- * flow, and what is sent to the guest is sound.
+ * flow, what is sent to the guest is sound, and flows that need a name say nothing before it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct filter *f;
 static struct subnet s;
 static unsigned int world;
-static bool inside;
+static bool inside, named;
+
+enum { CHECKED = 443 };                 /* the port whose flows need a name */
 
 static void sane(bool ok)
 {
@@ -51,6 +53,8 @@ static void on_pass(void *arg, const uint8_t *frame, size_t len)
 	(void)arg;
 	sane(pkt_parse(frame, len, &p) == PKT_OK && p.len == len);
 	sane(p.kind == PKT_ARP || (subnet_is_guests(&s, &p.src) && (inside || !subnet_is_broadcast(&s, &p.dst))));
+	if (p.kind != PKT_ARP && !inside && p.proto == PKT_PROTO_TCP && p.dport == CHECKED)
+		sane(!p.payload_len || named || world & 2);     /* nothing is said before a name; but by a forward */
 	if (p.kind != PKT_ARP && !inside && p.proto == PKT_PROTO_UDP && p.dport == 53)
 		sane(!subnet_is_ours(&s, &p.dst) || addr_equal(&p.dst, &s.gateway4) || addr_equal(&p.dst, &s.gateway6) || addr_equal(&p.dst, &s.link6) || p.offset);
 }
@@ -68,6 +72,7 @@ static bool on_judge(void *arg, const struct flow_key *key, struct flow_verdict 
 	v->redirect = key->remote_port & 1 && key->remote.b[15] & 4;
 	v->to = s.gateway4;
 	v->to_port = 9;
+	v->sni = key->remote_port == CHECKED;
 	return !(world & 1) || key->remote.b[15] & 1;
 }
 
@@ -78,7 +83,31 @@ static bool on_inbound(void *arg, const struct flow_key *key, struct flow_verdic
 	return world & 2 && key->guest_port < 1024;
 }
 
-static const struct filter_ops ops = { on_output, on_pass, on_dns, on_judge, on_inbound, NULL };
+static bool on_named(void *arg, const struct flow *fl, const char *name, struct flow_verdict *v)
+{
+	(void)arg;
+	sane(fl->verdict.sni && *name);
+	named = true;
+	v->redirect = fl->verdict.redirect;
+	v->to = fl->verdict.to;
+	v->to_port = fl->verdict.to_port;
+	return strcmp(name, "b.example") != 0;
+}
+
+static const struct filter_ops ops = { on_output, on_pass, on_dns, on_judge, on_inbound, NULL, on_named };
+
+/* Some of a request: @part is 0 for none, 1 for all, else for so many bytes or all behind them. */
+static void request(struct fr *fr, unsigned int part)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+	size_t cut = part / 2 * 5, from = part & 1 ? cut : 0, to = part & 1 ? sizeof(text) - 1 : cut;
+
+	tcp_frame(fr, "10.0.2.15", 4000, "1.2.3.5", CHECKED, PKT_ACK);
+	put_be32(fr->b + fr->l4 + 4, 1001 + (uint32_t)from);
+	memcpy(fr->b + fr->len, text + from, to - from);
+	fr->len += to - from;
+	seal(fr);
+}
 
 /* A good frame to begin with. */
 static void template(struct fr *fr, unsigned int which)
@@ -90,7 +119,7 @@ static void template(struct fr *fr, unsigned int which)
 	switch (which % 16) {
 	case 0: arp_frame(fr, 1, GUEST_MAC, "10.0.2.15", "10.0.2.2"); break;
 	case 1: tcp_frame(fr, "10.0.2.15", 4000, "1.2.3.5", 443, PKT_SYN); break;
-	case 2: tcp_frame(fr, "10.0.2.15", 4000, "1.2.3.5", 443, PKT_ACK); break;
+	case 2: request(fr, which >> 4); break;
 	case 3: tcp_frame(fr, "fd00::f", 4000, "2001:db8::1", 443, PKT_SYN); break;
 	case 4: udp_frame(fr, "10.0.2.15", 4000, "10.0.2.3", 53, body, 20); break;
 	case 5: udp_frame(fr, "10.0.2.15", 4000, "1.2.3.5", 9, body, 20); break;
@@ -100,7 +129,11 @@ static void template(struct fr *fr, unsigned int which)
 	case 9: icmp_frame(fr, "fe80::1", "ff02::2", 133, 0, 0, NULL, 0); break;
 	case 10: udp_frame(fr, "0.0.0.0", 68, "255.255.255.255", 67, dhcp, sizeof(dhcp)); break;
 	case 11: udp_frame(fr, "fe80::1", 546, "ff02::1:2", 547, dhcp6, sizeof(dhcp6)); break;
-	case 12: tcp_frame(fr, "1.2.3.5", 443, "10.0.2.15", 4000, PKT_SYN | PKT_ACK); break;
+	case 12:
+		tcp_frame(fr, "1.2.3.5", 443, "10.0.2.15", 4000, PKT_SYN | PKT_ACK);
+		put_be32(fr->b + fr->l4 + 8, 1001);
+		seal(fr);
+		break;
 	case 13: udp_frame(fr, "1.2.3.5", 9, "10.0.2.15", 4000, body, 20); break;
 	case 14: icmp_frame(fr, "1.2.3.5", "10.0.2.15", 3, 3, 0, body, 40); break;
 	default:
@@ -136,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 4 || size > 8192)
 		return 0;
 	world = data[0];
+	named = false;
 	f = malloc(sizeof(*f));
 	subnet_default(&s);
 	s.v4 = world & 4 || !(world & 8);

@@ -4,6 +4,7 @@
 #define NET_WIRE_H
 
 #include "filter.h"
+#include "names.h"
 #include "net_frames.h"
 
 enum { WIRE_KEPT = 64 };
@@ -21,7 +22,9 @@ static struct {
 	struct filter_dns from;
 	uint8_t query[512];
 	size_t query_len;
-	bool allow, forwards, redirect;
+	bool allow, forwards, redirect, sni, names;
+	unsigned int named;
+	char name[NAMES_TEXT];
 	struct flow_key key;
 	struct flow last;
 	enum flow_end why;
@@ -66,17 +69,23 @@ static void wire_dns(void *arg, const struct filter_dns *from, const uint8_t *ms
 	memcpy(w.query, msg, w.query_len);
 }
 
+static void wire_redirect(struct flow_verdict *v)
+{
+	v->redirect = w.redirect;
+	if (w.redirect) {
+		v->to = A("10.0.2.100");
+		v->to_port = 8080;
+	}
+}
+
 static bool wire_judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 {
 	(void)arg;
 	w.judged++;
 	w.key = *key;
 	v->rule = 7;
-	v->redirect = w.redirect;
-	if (w.redirect) {
-		v->to = A("10.0.2.100");
-		v->to_port = 8080;
-	}
+	v->sni = w.sni;
+	wire_redirect(v);
 	return w.allow;
 }
 
@@ -96,7 +105,20 @@ static void wire_done(void *arg, const struct flow *f, enum flow_end why)
 	w.why = why;
 }
 
-static const struct filter_ops wire_ops = { wire_output, wire_pass, wire_dns, wire_judge, wire_inbound, wire_done };
+static bool wire_named(void *arg, const struct flow *f, const char *name, struct flow_verdict *v)
+{
+	(void)arg;
+	w.named++;
+	w.key = f->key;
+	strcpy(w.name, name);
+	v->rule = 8;
+	wire_redirect(v);
+	return w.names;
+}
+
+static const struct filter_ops wire_ops = {
+	wire_output, wire_pass, wire_dns, wire_judge, wire_inbound, wire_done, wire_named
+};
 
 static inline void wire_up(uint32_t flows)
 {

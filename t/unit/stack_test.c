@@ -22,7 +22,7 @@
 #include "net_frames.h"
 #include "util.h"
 
-enum { ECHO_PORT = 7, FRAMES = 256 };
+enum { ECHO_PORT = 7, FRAMES = 256, NAMED_FIRST = 4400, NAMED_LAST = 4499 };
 
 static struct {
 	struct loop *loop;
@@ -75,8 +75,16 @@ static void dns(void *arg, const struct filter_dns *from, const uint8_t *msg, si
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 {
 	(void)arg;
-	(void)v;
+	v->sni = key->proto == PKT_PROTO_TCP && key->guest_port >= NAMED_FIRST && key->guest_port <= NAMED_LAST;
 	return key->remote_port != 666;
+}
+
+static bool named(void *arg, const struct flow *f, const char *name, struct flow_verdict *v)
+{
+	(void)arg;
+	(void)f;
+	(void)v;
+	return !strcmp(name, "a.example");
 }
 
 static bool inbound(void *arg, const struct flow_key *key, struct flow_verdict *v)
@@ -86,7 +94,7 @@ static bool inbound(void *arg, const struct flow_key *key, struct flow_verdict *
 	return key->guest_port == 22;
 }
 
-static const struct filter_ops ops = { guest_hears, pass, dns, judge, inbound, NULL };
+static const struct filter_ops ops = { guest_hears, pass, dns, judge, inbound, NULL, named };
 
 static void on_late(void *arg, uint32_t events)
 {
@@ -178,6 +186,49 @@ static void test_tcp(void)
 	CHECK(hear(3000) && p.flags & PKT_RST, "a port where nobody listens");
 	tcp("10.0.2.15", 4001, "192.0.2.2", 666, PKT_SYN, 1, 0, NULL, 0);
 	CHECK(hear(0) && p.flags & PKT_RST, "a denied one");
+}
+
+/* Connect, and say a request @step bytes at a time, each when the one before was heard. Return: bytes that came back. */
+static size_t request(const char *src, uint16_t sport, const char *dst, const char *text, size_t step)
+{
+	uint32_t seq = 100, ack;
+	size_t said = 0, back = 0, len = strlen(text), more;
+
+	tcp(src, sport, dst, ECHO_PORT, PKT_SYN, seq++, 0, NULL, 0);
+	if (!hear(3000) || p.flags != (PKT_SYN | PKT_ACK))
+		return 0;
+	ack = p.seq + 1;
+	tcp(src, sport, dst, ECHO_PORT, PKT_ACK, seq, ack, NULL, 0);
+	while (back < len) {
+		more = MIN(step, len - said);
+		if (p.ack == seq + said && more) {
+			tcp(src, sport, dst, ECHO_PORT, PKT_ACK | PKT_PSH, seq + (uint32_t)said, ack,
+			    text + said, more);
+			said += more;
+		}
+		if (!hear(3000) || p.flags & PKT_RST)
+			break;
+		if (p.seq == ack && p.payload_len && !memcmp(p.payload, text + back, MIN(p.payload_len, len - back))) {
+			back += p.payload_len;
+			ack += (uint32_t)p.payload_len;
+		}
+	}
+	tcp(src, sport, dst, ECHO_PORT, PKT_RST, seq + (uint32_t)said, 0, NULL, 0);
+	return back;
+}
+
+static void test_named(void)
+{
+	static const char good[] = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+	static const char bad[] = "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n";
+
+	CHECK(request("10.0.2.15", NAMED_FIRST, "192.0.2.2", good, 100) == sizeof(good) - 1,
+	      "a flow with the right name");
+	CHECK(request("10.0.2.15", NAMED_FIRST + 1, "192.0.2.2", good, 1) == sizeof(good) - 1, "... said byte by byte");
+	CHECK(request("fd00::f", NAMED_FIRST + 2, "2001:db8::2", good, 10) == sizeof(good) - 1, "... over IPv6");
+	CHECK(request("10.0.2.15", NAMED_FIRST + 3, "192.0.2.2", bad, 10) == 0 && p.flags & PKT_RST,
+	      "a wrong name is reset");
+	CHECK(talk("10.0.2.15", 4001, "192.0.2.2"), "... and the server is there for the next: it was told");
 }
 
 static bool udp(const char *src, const char *dst, size_t len)
@@ -337,6 +388,7 @@ int main(void)
 	n.stack = stack_new(n.loop, &n.s, from_stack, NULL, NULL);
 	CHECK(n.stack, "libslirp starts");
 	test_tcp();
+	test_named();
 	test_udp();
 	test_forward();
 	printf("# dropped of the stack's: chatter %llu\n", (unsigned long long)n.f.stack[PKT_DROP_CHATTER]);
