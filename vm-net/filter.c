@@ -95,6 +95,15 @@ unsigned int filter_reload(struct filter *f, bool live)
 	return ended;
 }
 
+/** filter_cut() - a flow's other side failed: both ends are told. Not from within ops. @f. @key: of a flow or none. */
+void filter_cut(struct filter *f, const struct flow_key *key)
+{
+	struct flow *fl = flow_find(&f->flows, key);
+
+	if (fl)
+		cut(f, fl, FLOW_END_RESET);
+}
+
 /** filter_reset() - there is another guest. @f. @mac: as for filter_init(). Flows end; their other ends are told. */
 void filter_reset(struct filter *f, const uint8_t *mac)
 {

@@ -66,6 +66,7 @@ void filter_input(struct filter *f, const uint8_t *frame, size_t len);
 void filter_output(struct filter *f, const uint8_t *frame, size_t len);
 int filter_dns_answer(struct filter *f, const struct filter_dns *to, const void *msg, size_t len);
 unsigned int filter_reload(struct filter *f, bool live);
+void filter_cut(struct filter *f, const struct flow_key *key);
 void filter_reset(struct filter *f, const uint8_t *mac);
 
 /** filter_free() - free what it holds. @f: initialized. */

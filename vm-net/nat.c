@@ -50,6 +50,14 @@ void nat_close(struct nat *n, uint16_t port)
 	n->count--;
 }
 
+/** nat_slot() - who a connection is of. @n. @port: any. Return: it, borrowed; NULL: none has that number. */
+const struct nat_slot *nat_slot(const struct nat *n, uint16_t port)
+{
+	const struct nat_slot *s = &n->slot[(unsigned int)(port - NAT_PORT) % NAT_MAX];
+
+	return port >= NAT_PORT && port < NAT_PORT + NAT_MAX && s->used ? s : NULL;
+}
+
 /* Put an address and two ports in place of others. */
 static void rewrite(uint8_t *frame, size_t at, const struct addr *a, uint16_t sport, uint16_t dport)
 {

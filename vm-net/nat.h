@@ -27,6 +27,7 @@ struct nat {
 uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *to, uint16_t to_port);
 void nat_close(struct nat *n, uint16_t port);
 const uint8_t *nat_out(struct nat *n, uint16_t port, const uint8_t *frame, size_t len);
+const struct nat_slot *nat_slot(const struct nat *n, uint16_t port);
 bool nat_in(struct nat *n, struct pkt *p);
 
 #endif

@@ -24,13 +24,14 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64 };
+enum { BATCH = 64, BACKLOG = 128 };
 
 struct stack {
 	Slirp *slirp;
 	struct loop *loop;
 	struct mirror mirror;
 	int watch, timer;
+	unsigned int opened;            /* descriptors, ever */
 	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
 	stack_fn *output;
 	void (*settled)(void *arg);
@@ -57,6 +58,14 @@ static void forget(int fd, void *opaque)
 	struct stack *st = opaque;
 
 	mirror_forget(&st->mirror, fd);
+}
+
+static void opened(int fd, void *opaque)
+{
+	struct stack *st = opaque;
+
+	st->opened++;
+	forget(fd, opaque);
 }
 
 static int want(int fd, int events, void *opaque)
@@ -178,7 +187,7 @@ static const SlirpCb callbacks = {
 	.timer_new_opaque = timer_new,
 	.timer_free = timer_free,
 	.timer_mod = timer_mod,
-	.register_poll_fd = forget,
+	.register_poll_fd = opened,
 	.unregister_poll_fd = forget,
 	.notify = nothing,
 	.init_completed = init_completed,
@@ -269,6 +278,12 @@ unsigned int stack_changes(const struct stack *st)
 	return st->mirror.changes;
 }
 
+/** stack_opened() - how many descriptors libslirp has opened for connections so far. @st. Return: that. */
+unsigned int stack_opened(const struct stack *st)
+{
+	return st->opened;
+}
+
 /* -- forwards -- */
 
 union any {
@@ -286,6 +301,22 @@ static socklen_t to_sockaddr(union any *u, const struct addr *a, uint16_t port)
 	}
 	u->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6(a) };
 	return sizeof(u->v6);
+}
+
+/* libslirp lets one connection wait, so that of twenty at once most wait a second, and try again. */
+static void deepen(struct stack *st, const union any *at, socklen_t atlen)
+{
+	size_t i;
+
+	for (i = 0; i < st->mirror.listed_n; i++) {
+		socklen_t optlen = sizeof(int), len = sizeof(union any);
+		int fd = st->mirror.listed[i], listens = 0;
+		union any u = { 0 };
+
+		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &optlen);
+		if (listens && !getsockname(fd, &u.sa, &len) && len == atlen && !memcmp(&u, at, len))
+			listen(fd, BACKLOG);
+	}
 }
 
 /**
@@ -309,6 +340,7 @@ int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t 
 	if (slirp_add_hostxfwd(st->slirp, &h.sa, hlen, &g.sa, glen, flags) < 0)
 		return errno ? -errno : -EINVAL;
 	stack_settle(st);
+	deepen(st, &h, hlen);
 	return 0;
 }
 
@@ -323,4 +355,23 @@ int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_
 		return -ENOENT;
 	stack_settle(st);
 	return 0;
+}
+
+/**
+ * stack_unix() - carry the guest's connections to an address of its network to a UNIX socket on the host
+ *
+ * libslirp connects when the guest's handshake is complete, within stack_input(), and blocks until there is room in the
+ * backlog: have one, and accept at once. What it cannot connect, it tells "Error: No application configured." It is for
+ * good: removing it would leak.
+ *
+ * @st: initialized
+ * @path: copied
+ * @to, @port: IPv4, of the guest's network, neither gateway nor DNS server
+ * Return: 0; -EINVAL.
+ */
+int stack_unix(struct stack *st, const char *path, const struct addr *to, uint16_t port)
+{
+	struct in_addr in = in4(to);
+
+	return slirp_add_unix(st->slirp, path, &in, port) < 0 ? -EINVAL : 0;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* redirect.h - flows that a policy hands to a program of the host. */
+#ifndef REDIRECT_H
+#define REDIRECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct addr;
+struct flow_key;
+struct flow_verdict;
+struct loop;
+struct nat;
+struct policy;
+struct policy_target;
+struct redirects;
+struct stack;
+struct subnet;
+
+enum { REDIRECT_TARGETS = 1024, REDIRECT_RELAYS = 1024 };
+
+/* The target of a flow refused, or reset it: filter_cut(). Called from the loop. */
+typedef void redirect_fn(void *arg, const struct flow_key *key);
+
+struct redirect_figures {
+	unsigned int open;              /* connections to targets now */
+	uint64_t refused;               /* flows that found no room */
+	uint64_t failed;                /* targets that could not be reached, or reset */
+};
+
+struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s, const struct nat *nat,
+				redirect_fn *cut, void *arg);
+void redirects_free(struct redirects *r);
+int redirects_use(struct redirects *r, const struct policy *p);
+bool redirects_private(const struct redirects *r, const struct addr *a);
+bool redirects_verdict(struct redirects *r, const struct policy_target *t, struct flow_verdict *v);
+void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len);
+struct redirect_figures redirects_figures(const struct redirects *r);
+
+#endif
