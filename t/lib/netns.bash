@@ -258,8 +258,10 @@ zone_default() {
 		silent.example.test	drop
 		large.example.test	A	300	203.0.113.9
 		large.example.test	truncate
+		wrongid.example.test	A	300	203.0.113.9
+		wrongid.example.test	wrongid
 		forged.example.test	A	300	203.0.113.9
-		forged.example.test	wrongid
+		forged.example.test	forge
 		garbage.example.test	garbage
 		broken.example.test	servfail
 		refused.example.test	refuse

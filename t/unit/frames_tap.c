@@ -5,6 +5,7 @@
  *	frames_tap [-i NAME] [-n] control fd:N|PATH	asks a VM_NET socket for frames, and what the guest is to know
  *	frames_tap [-i NAME] [-n] raw fd:N|PATH [WORD]...	takes a frames socket as it is; WORDs (mac= mtu= addr= ...)
  *							say what a control socket would
+ *	frames_tap [-i NAME] [-n] listen PATH [WORD]...		the other end: takes the first who connects there
  *
  * The device (eth0, or NAME) gets the MAC and the MTU, is set up, and, unless -n, has the addresses and default routes
  * that were told, by ip(8). Then it prints what it was told and `ready`, and works until the peer ends (exit 0) or
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "frames.h"
@@ -35,11 +37,11 @@
 enum { BATCH = 1 << 20 };
 
 static struct {
-	int tap, sock;
+	int tap, sock, listener;
 	const char *name;
 	bool plain;                     /* no addresses */
 	struct net_config conf;
-} t = { .tap = -1, .sock = -1, .name = "eth0" };
+} t = { .tap = -1, .sock = -1, .listener = -1, .name = "eth0" };
 
 static void await(int fd, short events)
 {
@@ -211,16 +213,32 @@ static void take_words(char **words)
 	}
 }
 
+static int listen_at(const char *path, char *why, size_t size)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	t.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (t.listener < 0 || bind(t.listener, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(t.listener, 1) < 0) {
+		snprintf(why, size, "%s", errstr(errno));
+		return -EIO;
+	}
+	t.conf.fd = -1;
+	return 0;
+}
+
 static void open_peer(char **argv)
 {
 	char why[256];
 	int err = -EINVAL;
 
-	snprintf(why, sizeof(why), "is none of control and raw");
+	snprintf(why, sizeof(why), "is none of control, raw and listen");
 	if (!strcmp(argv[0], "control"))
 		err = netconf_control(&t.conf, argv[1], why, sizeof(why));
 	else if (!strcmp(argv[0], "raw"))
 		err = netconf_parse(&t.conf, argv[1], why, sizeof(why));
+	else if (!strcmp(argv[0], "listen"))
+		err = listen_at(argv[1], why, sizeof(why));
 	if (err)
 		die(1, "%s: %s", argv[0], why);
 	take_words(argv + 2);
@@ -240,16 +258,18 @@ int main(int argc, char *argv[])
 		t.plain |= c == 'n';
 	}
 	if (argc - optind < 2)
-		die(2, "usage: frames_tap [-i NAME] [-n] control|raw fd:N|PATH [WORD]...");
+		die(2, "usage: frames_tap [-i NAME] [-n] control|raw|listen fd:N|PATH [WORD]...");
 	open_peer(argv + optind);
-	setsockopt(t.sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	open_device();
 	if (!t.plain)
 		configure();
-	if (pthread_create(&thread, NULL, from_device, NULL))
-		die(1, "no thread");
 	printf("%s\nready\n", t.conf.guest);
 	fflush(stdout);
+	if (t.listener >= 0)
+		t.sock = accept4(t.listener, NULL, NULL, SOCK_CLOEXEC);
+	setsockopt(t.sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (t.sock < 0 || pthread_create(&thread, NULL, from_device, NULL))
+		die(1, "no peer, or no thread");
 	to_device();
 	return 0;
 }
