@@ -23,13 +23,13 @@ teardown_file() {
 	world_end
 }
 
-# passt_up [OPTION]...: passt in our network's place, and a guest on it. passt is there when its parent ends; it ends with
+# passt_up: passt in our network's place, and a guest on it. passt is there when its parent ends; it ends with
 # its client.
 passt_up() {
 	command -v passt >/dev/null || skip 'no passt: install passt'
 	in_host passt --quiet --one-off --runas 0 --socket "$WORLD/passt" --pid "$WORLD/passt.pid" \
 		--address 10.0.2.15 --netmask 24 --gateway 10.0.2.2 --address fd00::15 --gateway fd00::2 \
-		--dns-forward 10.0.2.3 --dns-forward fd00::3 "$@" >passt.says 2>&1 || { cat passt.says && false; }
+		--dns-forward 10.0.2.3 --dns-forward fd00::3 >passt.says 2>&1 || { cat passt.says && false; }
 	guest_raw "$WORLD/passt" mtu=65520 addr=10.0.2.15/24 addr6=fd00::15/64 gateway=10.0.2.2,fd00::2 dns=10.0.2.3,fd00::3
 }
 
@@ -93,13 +93,16 @@ ask() {
 	ask 'NOERROR; www.example.test 300 A 203.0.113.9' 203.0.113.53 www.example.test A
 }
 
-@test 'a guest behind passt reaches all of it' {
+# Debian 12's passt gets a stream of 200 kB wrong when as much goes the other way: its own capture has bytes from another
+# place; and the end of one is not told. So it is asked for less, and the router below for all.
+@test 'a guest behind passt: echo, TCP, UDP, names, and the log of it' {
 	passt_up
 	run -0 client ping 10.0.2.2 100
 	run -0 client ping 203.0.113.9 1000 3
 	run -0 client ping 2001:db8::9 1000 3
-	run -0 client echo 203.0.113.9 7 1000000
-	run -0 client echo 2001:db8::9 7 1000000
+	run -0 client talk 203.0.113.9 7 1000 20
+	run -0 client talk 2001:db8::9 7 1000 20
+	run -0 client get 203.0.113.9 19 1000000
 	run -0 client udp 203.0.113.9 7 1400 10
 	run -0 client udp 2001:db8::9 7 1400 10
 	run -0 in_guest cat /etc/resolv.conf
@@ -108,11 +111,99 @@ ask() {
 	[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
 	run -0 in_guest getent ahostsv4 alias.example.test
 	[[ $output == *203.0.113.9* ]]
-	heard '^net end .* 203.0.113.9:7 1000000 1000000 [0-9a-f]+ right$'
+	heard '^net (end|reset) .* 203.0.113.9:7 20000 20000 [0-9a-f]+ right$'
 	heard '^dns query udp 192.168.77.2:[0-9]+ 203.0.113.53:53 alias.example.test 1$'
 	heard '^wire syn \[fd77::2]:[0-9]+ \[2001:db8::9]:7$'
 	never_heard '203\.0\.113\.10:'
 	run -0 client open 203.0.113.10 7
-	run never_heard '203\.0\.113\.10:'
-	[ "$status" -ne 0 ]
+	run -1 never_heard '203\.0\.113\.10:'
+}
+
+# router_up: a network without a mind of its own: host is the guest's router, and net knows the way back.
+router_up() {
+	# shellcheck disable=SC2016 # the inner shell's
+	in_host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	in_net sh -e -c 'ip route replace table local 10.0.2.0/24 via 192.168.77.2
+		ip -6 route replace table local fd00::/64 via fd77::2'
+	rm -f "$WORLD/router"
+	background router host frames_tap -i r0 listen "$WORLD/router" mtu=1500 addr=10.0.2.2/24 addr6=fd00::2/64
+	guest_raw "$WORLD/router" mtu=1500 mac=02:00:00:00:00:15 addr=10.0.2.15/24 addr6=fd00::15/64 \
+		gateway=10.0.2.2,fd00::2
+}
+
+@test 'a guest behind a router: every way to behave, IPv4 and IPv6' {
+	local net
+	router_up
+	for net in 203.0.113. 2001:db8::; do
+		run -0 client echo ${net}9 7 10000000
+		run -0 client echo ${net}9 7 0
+		run -0 client echo ${net}9 7 30000 100
+		run -0 client send ${net}9 9 1000000
+		run -0 client turn ${net}9 80 1000001
+		run -0 client get ${net}9 19 10000000
+		run -0 client turn ${net}9 81 20000
+		run -0 client get ${net}9 82 3000
+		run -1 client echo ${net}9 83 10
+		[[ $output == 'Connection reset by peer'* ]]
+		run -1 client echo ${net}9 84 10
+		[[ $output == 'Connection reset by peer'* ]]
+		run -1 client open ${net}9 99
+		[ "$output" = 'Connection refused' ]
+		run -0 client udp ${net}9 7 60000 10
+		PATIENCE=50 run -1 client udp ${net}9 9 10
+		[ "$output" = timeout ]
+		PATIENCE=50 run -1 client open ${net}66 7
+		[ "$output" = timeout ]
+		run -1 client open ${net}67 7
+		[[ $output == 'No route to host' || $output == 'Network is unreachable' ]]
+		run -1 client open ${net}68 7
+		[[ $output == 'Permission denied' || $output == 'No route to host' ]]
+		run -0 client ping ${net}9 20000 3
+	done
+	heard '^net udp 10.0.2.15:[0-9]+ 203.0.113.9:9 10$'
+	heard '^wire syn \[fd00::15]:[0-9]+ \[2001:db8::66]:7$'
+	never_heard '^net tcp .* .*66]?:7 '
+}
+
+@test 'frames of any shape leave the guest as they are' {
+	local to dest
+	router_up
+	run -0 client ping 10.0.2.2 10
+	to=$(in_guest ip -o neigh show 10.0.2.2 | sed 's/.*lladdr \([^ ]*\).*/\1/')
+	frame() { in_guest world_frame eth0 to="$to" "$@"; }
+	frame v4=10.0.2.15,203.0.113.9 udp=4000,9 data=100
+	heard '^net udp 10.0.2.15:4000 203.0.113.9:9 100$'
+	frame v6=fd00::15,2001:db8::9 udp=4001,9 data=100
+	heard '^net udp \[fd00::15]:4001 \[2001:db8::9]:9 100$'
+	frame v4=10.0.2.15,203.0.113.9 udp=4002,9 sum=bad data=100
+	frame v4=10.0.2.15,203.0.113.9 sum=bad udp=4003,9 data=100
+	frame v4=10.0.2.15,203.0.113.9 udp=4004,9 data=100 cut=60
+	frame vlan=5 v4=10.0.2.15,203.0.113.9 udp=4005,9 data=100
+	never_heard '^net udp 10.0.2.15:400[2345] '
+	heard '^wire udp 10.0.2.15:4002 203.0.113.9:9$'
+	frame v4=10.0.2.15,203.0.113.9 id=7 more udp=4006,9 sum=none len=1108 data=1000
+	frame v4=10.0.2.15,203.0.113.9 id=7 frag=1008 proto=17 data=100
+	heard '^net udp 10.0.2.15:4006 203.0.113.9:9 1100$'
+	frame v6=fd00::15,2001:db8::9 frag6=0,0,9 udp=4007,9 data=10
+	heard '^net udp \[fd00::15]:4007 \[2001:db8::9]:9 10$'
+	frame v6=fd00::15,2001:db8::9 hop dest udp=4008,9 data=10
+	heard '^net udp \[fd00::15]:4008 \[2001:db8::9]:9 10$'
+	frame v6=fd00::15,2001:db8::9 route udp=4009,9 data=10
+	frame v4=10.0.2.15,203.0.113.9 tcp=4010,7,S
+	heard '^wire syn 10.0.2.15:4010 203.0.113.9:7$'
+	frame v4=10.0.2.15,203.0.113.9 proto=132 data=20
+	heard '^wire proto 132 10.0.2.15:0 203.0.113.9:0$'
+	frame v4=10.0.2.15,203.0.113.9 icmp=8,0 data=10
+	heard '^wire icmp 8.0 10.0.2.15:0 203.0.113.9:0$'
+	background ours host world_sniff "$WORLD/log" ours r0 all
+	frame arp=2,02:00:00:00:00:99,10.0.2.99,10.0.2.2
+	heard '^ours arp 2 10.0.2.99 10.0.2.2$'
+	frame v6=fd00::15,fd00::2 na=fd00::99,02:00:00:00:00:99
+	heard '^ours icmp 136.0 \[fd00::15]:0 \[fd00::2]:0$'
+	for dest in 127.0.0.1 0.0.0.0 255.255.255.255; do
+		frame v4=10.0.2.15,$dest udp=4011,9 data=10
+		heard "^ours udp 10.0.2.15:4011 $dest:9\$"
+	done
+	frame v6=fd00::15,::ffff:127.0.0.1 udp=4012,9 data=10
+	heard '^ours udp \[fd00::15]:4012 127.0.0.1:9$'
 }

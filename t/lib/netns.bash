@@ -46,27 +46,26 @@ world_setup() {
 	export VM_TEST="$BATS_TEST_TMPDIR"
 	cd "$BATS_TEST_TMPDIR" || return
 	: >"$WORLD/log"
-	kill -HUP "$(cat "$WORLD/wire.pid")"
+	kill -HUP "$(cat "$BATS_FILE_TMPDIR/bg/wire.pid")"
 }
 
-# world_teardown: last in teardown: the guest is down, and the test has left nothing.
+# world_teardown: last in teardown: ends what the test has in the background, and sees that nothing else is left.
 world_teardown() {
 	[ -z "$LACKS" ] || return 0
-	guest_down
-	no_leak
+	end_all && no_leak
 }
 
 # world_end: in teardown_file: everything ends, and nobody is left in a namespace that was ours.
 world_end() {
-	local name ns left bad=0
+	local ns left bad=0
 	[ -d "$WORLD" ] || return 0
 	export VM_TEST="$BATS_FILE_TMPDIR"
-	for name in tap wire dns server.host server.net guest host net; do end "$name" || bad=1; done
+	end_all || bad=1
 	while read -r ns; do
 		left=$(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "$ns" 2>/dev/null) || :
 		[ -z "$left" ] || { echo "still in $ns: $left" && bad=1; }
 	done <"$WORLD/ns"
-	[ ! -s "$WORLD/errors" ] || { cat "$WORLD/errors" && bad=1; }
+	grep . "$VM_TEST"/bg/*.err && bad=1
 	no_leak || bad=1
 	return $bad
 }
@@ -74,7 +73,6 @@ world_end() {
 # world: make it.
 world() {
 	: >"$WORLD/log"
-	: >"$WORLD/errors"
 	echo 0 >"$WORLD/serial"
 	hold net unshare ${USERNS:+-Ur} -nm
 	hold host enter net unshare -nm
@@ -96,6 +94,7 @@ world() {
 hold() {
 	local name=$1
 	shift
+	mkdir -p "$VM_TEST/bg"
 	mkfifo "$WORLD/$name.up" "$WORLD/$name.life"
 	# shellcheck disable=SC2016 # the inner shell's
 	"$@" setpriv --pdeathsig KILL sh -c '
@@ -104,8 +103,8 @@ hold() {
 		echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra
 		echo 0 0 >/proc/sys/net/ipv4/ping_group_range
 		echo up >"$0.up"
-		exec cat "$0.life"' "$WORLD/$name" 3>&- >/dev/null 2>>"$WORLD/errors" &
-	echo $! >"$WORLD/$name.pid"
+		exec cat "$0.life"' "$WORLD/$name" 3>&- >/dev/null 2>"$VM_TEST/bg/$name.err" &
+	echo $! | tee "$VM_TEST/bg/$name.pid" >"$WORLD/$name.pid"
 	disown $!
 	read -r -t 10 _ <>"$WORLD/$name.up"
 	readlink "/proc/$(cat "$WORLD/$name.pid")/ns/net" >>"$WORLD/ns"
@@ -172,25 +171,36 @@ plug_host() {
 	END
 }
 
-# background NAME NAMESPACE COMMAND...: it says `ready` on a line of NAME.says when it is. It dies with this shell.
+# background NAME NAMESPACE COMMAND...: it says `ready` on a line when it is; what it says is in $VM_TEST/bg/NAME.says, and
+# NAME.err. It dies with this shell.
 background() {
-	local name=$1 where=$2
+	local at="$VM_TEST/bg/$1" where=$2
 	shift 2
-	: >"$WORLD/$name.says"
-	enter "$where" setpriv --pdeathsig KILL "$@" >"$WORLD/$name.says" 2>>"$WORLD/errors" &
-	echo $! >"$WORLD/$name.pid"
+	mkdir -p "$VM_TEST/bg"
+	: >"$at.says"
+	enter "$where" setpriv --pdeathsig KILL "$@" >"$at.says" 2>"$at.err" &
+	echo $! >"$at.pid"
 	disown $!
-	world_client await "$WORLD/$name.says" '^ready$' >/dev/null || { cat "$WORLD/errors" && false; }
+	world_client await "$at.says" '^ready$' >/dev/null || { cat "$at.err" && false; }
 }
 
 # end NAME: what background or hold started, if it did.
 end() {
 	local pid
-	[ -e "$WORLD/$1.pid" ] || return 0
-	pid=$(cat "$WORLD/$1.pid")
-	rm -f "$WORLD/$1.pid"
+	[ -e "$VM_TEST/bg/$1.pid" ] || return 0
+	pid=$(cat "$VM_TEST/bg/$1.pid")
+	rm "$VM_TEST/bg/$1.pid"
 	kill -KILL "$pid" 2>/dev/null || :
 	gone "$pid"
+}
+
+# end_all: whatever they started for this test, or in setup_file.
+end_all() {
+	local pid bad=0
+	for pid in "$VM_TEST"/bg/*.pid; do
+		[ ! -e "$pid" ] || end "$(basename "$pid" .pid)" || bad=1
+	done
+	return $bad
 }
 
 # guest_up PATH: the guest joins the VM_NET socket PATH, and has the addresses and name servers that it says.
@@ -211,7 +221,7 @@ guest_down() {
 }
 
 guest_resolves() {
-	sed -n 's/.*\bdns=\([^ ]*\).*/\1/p' "$WORLD/tap.says" | tr , '\n' | sed 's/^/nameserver /' |
+	sed -n 's/.*\bdns=\([^ ]*\).*/\1/p' "$VM_TEST/bg/tap.says" | tr , '\n' | sed 's/^/nameserver /' |
 		in_guest sh -c 'cat >/etc/resolv.conf'
 }
 
@@ -236,7 +246,7 @@ zone() {
 	local serial=$(($(cat "$WORLD/serial") + 1))
 	echo $serial >"$WORLD/serial"
 	cat >"$WORLD/zone"
-	kill -HUP "$(cat "$WORLD/dns.pid")"
+	kill -HUP "$(cat "$BATS_FILE_TMPDIR/bg/dns.pid")"
 	heard "^dns zone $serial " >/dev/null
 }
 

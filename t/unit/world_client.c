@@ -4,6 +4,7 @@
  *
  *	open ADDR PORT			connects: `connected`
  *	echo ADDR PORT BYTES [N]	N connections at once send the pattern, read it back, and see both ends
+ *	talk ADDR PORT BYTES [N]	N times, one after the other, sends so much and reads it back
  *	send ADDR PORT BYTES		the pattern, and our end; then theirs without a byte
  *	turn ADDR PORT BYTES		the pattern, and our end; then an answer that says how much came and its sum
  *	get ADDR PORT BYTES		asks a source for so much
@@ -156,6 +157,32 @@ static void do_echo(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 	}
 	work(s, n);
 	printf("%llu bytes back, %u times\n", (unsigned long long)bytes, n);
+}
+
+static void do_talk(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	struct stream s = { .fd = begin(to, SOCK_STREAM), .send = UINT64_MAX };
+	static uint8_t buf[WORLD_CHUNK];
+	ssize_t sent;
+
+	connected(s.fd);
+	for (s.expect = bytes; s.expect <= bytes * n; s.expect += bytes) {
+		while (s.sent < s.expect) {
+			size_t len = MIN(s.expect - s.sent, sizeof(buf));
+
+			await(s.fd, POLLOUT);
+			world_fill(buf, s.sent, len);
+			sent = send(s.fd, buf, len, MSG_NOSIGNAL);
+			if (sent < 0)
+				failed("%s after %llu bytes", errstr(errno), (unsigned long long)s.sent);
+			s.sent += (uint64_t)sent;
+		}
+		while (s.got < s.expect) {
+			await(s.fd, POLLIN);
+			pull(&s);
+		}
+	}
+	printf("%u times %llu bytes back\n", n, (unsigned long long)bytes);
 }
 
 static void do_send(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
@@ -336,7 +363,7 @@ static const struct {
 	int least, most;                /* words after ADDR */
 	void (*run)(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n);
 } verbs[] = {
-	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "send", 2, 2, do_send }, { "turn", 2, 2, do_turn },
+	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "talk", 2, 3, do_talk }, { "send", 2, 2, do_send }, { "turn", 2, 2, do_turn },
 	{ "get", 2, 2, do_get }, { "udp", 2, 3, do_udp }, { "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping },
 };
 
@@ -360,6 +387,6 @@ int main(int argc, char *argv[])
 			     words > port + 1 ? (unsigned int)strtoul(argv[4 + port], NULL, 10) : 1);
 		return 0;
 	}
-	die(2, "usage: world_client open|echo|send|turn|get|udp|datagram ADDR PORT [BYTES [N]], ping ADDR BYTES [N], "
+	die(2, "usage: world_client open|echo|talk|send|turn|get|udp|datagram ADDR PORT [BYTES [N]], ping ADDR BYTES [N], "
 	    "await LOG REGEX");
 }

@@ -2,7 +2,7 @@
 /*
  * world_sniff.c - what arrives at an interface, into the log: also what no server is there for.
  *
- *	world_sniff LOG TAG INTERFACE [all]	prints `ready`, and works until it is killed
+ *	world_sniff LOG TAG INTERFACE [all]	prints `ready`, and works until it is killed, or the interface goes
  *
  *	syn FROM TO		a TCP connection begins
  *	udp FROM TO		a datagram; its first fragment
@@ -212,5 +212,7 @@ int main(int argc, char *argv[])
 			saw_arp(p, (size_t)n);
 		len = sizeof(from);
 	}
-	die(1, "%s: %s", argv[3], errstr(errno));
+	if (errno != ENETDOWN)          /* the interface has gone, which is no fault */
+		die(1, "%s: %s", argv[3], errstr(errno));
+	return 0;
 }
