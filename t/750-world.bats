@@ -93,6 +93,33 @@ ask() {
 	ask 'NOERROR; www.example.test 300 A 203.0.113.9' 203.0.113.53 www.example.test A
 }
 
+# as_told MTU: the guest has what the words said.
+as_told() {
+	run -0 in_guest ip addr show dev eth0
+	[[ $output == *"mtu $1 "* && $output == *'inet 10.0.2.15/24 '* ]]
+	run -0 client ping 10.0.2.2 100
+	run -0 client ping 203.0.113.9 60000
+}
+
+@test 'a guest has what VM_NET tells it' {
+	background peer host frames_peer control "$PWD/control" mac=02:11:22:33:44:55 mtu=9000 addr=10.0.2.15/24 \
+		addr6=fd00::15/64 gateway=10.0.2.2 gateway6=fd00::2 dns=10.0.2.3,fd00::3
+	guest_up "$PWD/control"
+	as_told 9000
+	[[ $(in_guest ip link show dev eth0) == *'link/ether 02:11:22:33:44:55'* ]]
+	run -0 client ping fd00::2 100
+	run -0 client ping 2001:db8::9 8000
+	[ "$(in_guest cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
+	guest_down
+	run -1 in_guest ip link show dev eth0
+}
+
+@test 'a network that becomes a program ends with the guest' {
+	NET_WORDS=addr=10.0.2.15/24 guest_of frames_peer control-fd
+	in_guest ip route add default via 10.0.2.2
+	as_told 1500
+}
+
 # Debian 12's passt gets a stream of 200 kB wrong when as much goes the other way: its own capture has bytes from another
 # place; and the end of one is not told. So it is asked for less, and the router below for all.
 @test 'a guest behind passt: echo, TCP, UDP, names, and the log of it' {

@@ -17,7 +17,9 @@
 #
 #	in_net, in_host, in_guest COMMAND...	run it there
 #	background NAME NAMESPACE COMMAND...	... until the test ends it: end NAME
-#	guest_up PATH, guest_raw PATH WORD...	the guest joins a VM_NET socket, or a plain frames socket
+#	guest_up PATH				the guest joins a VM_NET socket: until guest_down, or the test's end
+#	guest_of COMMAND...			... that of a network which becomes another program
+#	guest_raw PATH WORD...			... a plain frames socket
 #	heard REGEX, never_heard REGEX		what the log says
 #	zone <<END				what the DNS says from now on
 #
@@ -62,8 +64,9 @@ world_end() {
 	export VM_TEST="$BATS_FILE_TMPDIR"
 	end_all || bad=1
 	while read -r ns; do
-		left=$(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "$ns" 2>/dev/null) || :
-		[ -z "$left" ] || { echo "still in $ns: $left" && bad=1; }
+		left=$(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "${ns//[\[\]]/?}" 2>/dev/null | tr -cd '0-9\n') || :
+		# shellcheck disable=SC2086 # numbers
+		[ -z "$left" ] || { echo "still in $ns:" && ps -o pid=,args= $left && kill -KILL $left && bad=1; }
 	done <"$WORLD/ns"
 	grep . "$VM_TEST"/bg/*.err && bad=1
 	no_leak || bad=1
@@ -135,7 +138,8 @@ own_etc() {
 		rm -f /etc/resolv.conf; for a; do echo "nameserver $a"; done >/etc/resolv.conf' "$WORLD/etc.$name" "$@")
 }
 
-# plug_net HOST: the cable from net to the namespace of HOST, a process; and all addresses but those of host are net's own.
+# plug_net HOST: the cable from net to the namespace of HOST, a process; all addresses that are not on it are net's own.
+# IPv4's local table is one with main, so that the longest prefix counts; IPv6's comes before.
 plug_net() {
 	in_net sh -e -s "$1" <<-'END'
 		ip link set lo up
@@ -146,10 +150,9 @@ plug_net() {
 		echo 1 >/proc/sys/net/ipv4/ip_forward
 		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 		ip link set n0 up
-		ip route add table local 192.168.77.2/32 dev n0
 		ip route add table local local 192.168.77.128/25 dev lo
 		ip route add table local local default dev lo
-		ip -6 route add table local fd77::2/128 dev n0
+		ip -6 route add table local fd77::/64 dev n0
 		ip -6 route add table local fe80::/10 dev n0
 		ip -6 route add table local local default dev lo
 		for a in 203.0.113. 2001:db8::; do
@@ -212,6 +215,16 @@ guest_up() {
 # guest_raw PATH WORD...: it joins a plain frames socket; WORDs (mac= mtu= addr= gateway= dns=) say what it is to know.
 guest_raw() {
 	background tap guest frames_tap raw "$@"
+	guest_resolves
+}
+
+# guest_of COMMAND...: the guest of a network that becomes another program, which finds it in VM_NET: `guest_of vm-net --`.
+# The network is a child then, and ends when guest_down ends the program.
+guest_of() {
+	local pid
+	pid=$(cat "$WORLD/guest.pid")
+	# shellcheck disable=SC2016 # the inner shell's
+	background tap host "$@" nsenter -t "$pid" --net --mount -- sh -c 'exec frames_tap control "$VM_NET"'
 	guest_resolves
 }
 

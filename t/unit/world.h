@@ -29,20 +29,39 @@
 /* The period is a prime, so that a lost block of any usual size changes what follows. */
 enum { WORLD_PERIOD = 65521, WORLD_CHUNK = 256 * 1024, WORLD_NAME = ADDR_TEXT + 8 };
 
-/* Fletcher's sum, which order changes. */
+/* Fletcher's sum of words of 8 bytes, which order changes; @part is the word that is not whole. */
 struct world_sum {
-	uint64_t a, b, bytes;
+	uint64_t a, b, part, bytes;
 };
+
+static inline void world_sum_word(struct world_sum *s, uint64_t word)
+{
+	s->a += word;
+	s->b += s->a;
+}
 
 static inline void world_sum(struct world_sum *s, const uint8_t *p, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		s->a += p[i];
-		s->b += s->a;
+	while (len) {
+		if (!(s->bytes % 8) && len >= 8) {
+			world_sum_word(s, get_le64(p));
+			s->bytes += 8;
+			p += 8;
+			len -= 8;
+			continue;
+		}
+		s->part |= (uint64_t)*p++ << s->bytes++ % 8 * 8;
+		len--;
+		if (!(s->bytes % 8)) {
+			world_sum_word(s, s->part);
+			s->part = 0;
+		}
 	}
-	s->bytes += len;
+}
+
+static inline unsigned long long world_sum_value(const struct world_sum *s)
+{
+	return s->b ^ s->a << 1 ^ s->part * 31;
 }
 
 static inline const uint8_t *world_table(void)

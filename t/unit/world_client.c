@@ -219,7 +219,7 @@ static void do_turn(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 	}
 	while (await(s.fd, POLLIN) && (r = recv(s.fd, got + have, sizeof(got) - 1 - have, 0)) > 0)
 		have += (size_t)r;
-	snprintf(want, sizeof(want), "%llu %llx\n", (unsigned long long)bytes, (unsigned long long)(sum.b ^ sum.a));
+	snprintf(want, sizeof(want), "%llu %llx\n", (unsigned long long)bytes, world_sum_value(&sum));
 	if (strcmp(got, want))
 		failed("answer is %s", got);
 	printf("%s", got);

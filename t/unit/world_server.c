@@ -75,7 +75,7 @@ static void conn_free(struct conn *c, const char *how)
 	char from[WORLD_NAME], to[WORLD_NAME];
 
 	world_say("%s %s %s %llu %llu %llx %s", how, world_name(&c->from, from), world_name(&c->to, to),
-		  (unsigned long long)c->in.bytes, (unsigned long long)c->sent, (unsigned long long)(c->in.b ^ c->in.a),
+		  (unsigned long long)c->in.bytes, (unsigned long long)c->sent, world_sum_value(&c->in),
 		  c->wrong ? "wrong" : "right");
 	loop_del(loop, &c->watch);
 	loop_timer_del(loop, &c->timer);
@@ -150,7 +150,7 @@ static void conn_ended(struct conn *c)
 	c->came_end = true;
 	if (c->mode == TURN || c->mode == SLOW_TURN)
 		c->tail = (size_t)snprintf((char *)c->buf, sizeof(c->buf), "%llu %llx\n", (unsigned long long)c->in.bytes,
-					   (unsigned long long)(c->in.b ^ c->in.a));
+					   world_sum_value(&c->in));
 	c->over = true;
 }
 
