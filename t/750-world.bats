@@ -30,7 +30,8 @@ passt_up() {
 	in_host passt --quiet --one-off --runas 0 --socket "$WORLD/passt" --pid "$WORLD/passt.pid" \
 		--address 10.0.2.15 --netmask 24 --gateway 10.0.2.2 --address fd00::15 --gateway fd00::2 \
 		--dns-forward 10.0.2.3 --dns-forward fd00::3 >passt.says 2>&1 || { cat passt.says && false; }
-	guest_raw "$WORLD/passt" mtu=65520 addr=10.0.2.15/24 addr6=fd00::15/64 gateway=10.0.2.2,fd00::2 dns=10.0.2.3,fd00::3
+	guest_raw "$WORLD/passt" mtu=65520 addr=10.0.2.15/24 addr6=fd00::15/64 gateway=10.0.2.2,fd00::2 \
+		dns=10.0.2.3,fd00::3
 }
 
 client() {
@@ -120,8 +121,8 @@ as_told() {
 	as_told 1500
 }
 
-# Debian 12's passt gets a stream of 200 kB wrong when as much goes the other way: its own capture has bytes from another
-# place; and the end of one is not told. So it is asked for less, and the router below for all.
+# Debian 12's passt gets a stream of 200 kB wrong when as much goes the other way: its own capture has bytes from
+# another place; and the end of one is not told. So it is asked for less, and the router below for all.
 @test 'a guest behind passt: echo, TCP, UDP, names, and the log of it' {
 	passt_up
 	run -0 client ping 10.0.2.2 100

@@ -3,27 +3,29 @@
 # A world for user-mode networks, without a VM (load lib/vm-test, then lib/netns): three network namespaces.
 #
 #	guest                host                                net: the internet
-#	eth0, a TAP device,  h0 192.168.77.2/24 fd77::2/64  ---  n0 192.168.77.1 fd77::1, and every other address there is:
-#	by frames_tap        lo                                  192.168.77.128-254 and fd77::99 are neighbours on the LAN,
-#	       |                                                 all else is behind the gateway: 203.0.113.0/24,
-#	       +-- frames socket -- vm-net, in host              2001:db8::/32, 169.254.169.254, ... Of those, 203.0.113.66
-#	                                                         and 2001:db8::66 swallow what they get, .67 and ::67 are
-#	                                                         unreachable, .68 and ::68 prohibited.
+#	eth0, a TAP device,  h0 192.168.77.2/24 fd77::2/64  ---  n0 192.168.77.1 fd77::1, and every other address:
+#	by frames_tap        lo                                  192.168.77.128-254 and fd77::99 are on the LAN, all
+#	       |                                                 others behind the gateway: 203.0.113.0/24,
+#	       +-- frames socket -- vm-net, in host              2001:db8::/32, 169.254.169.254, ... Of those,
+#	                                                         203.0.113.66 and 2001:db8::66 swallow what they get,
+#	                                                         .67 and ::67 are unreachable, .68 and ::68 prohibited.
 #
 # world_server serves all addresses of net, and all of host, each port its own way (see there). world_dns serves
-# 203.0.113.53 and 2001:db8::53 in net, which host's resolv.conf names, from the file $WORLD/zone. world_sniff sees on n0
-# what begins: SYNs, first datagrams, echo requests. All of them append to $WORLD/log: `net tcp FROM TO echo`, `host ...`,
-# `dns query ...`, `wire syn ...`. Namespaces have an /etc of their own, so that resolv.conf is theirs to change.
+# 203.0.113.53 and 2001:db8::53 in net, which host's resolv.conf names, from the file $WORLD/zone. world_sniff sees on
+# n0 what begins: SYNs, first datagrams, echo requests. All of them append to $WORLD/log: `net tcp FROM TO echo`,
+# `host ...`, `dns query ...`, `wire syn ...`. Each namespace has an /etc of its own, whose resolv.conf can be changed.
 #
-#	in_net, in_host, in_guest COMMAND...	run it there
-#	background NAME NAMESPACE COMMAND...	... until the test ends it: end NAME
-#	guest_up PATH				the guest joins a VM_NET socket: until guest_down, or the test's end
+#	in_net, in_host, in_guest COMMAND...	run it there, for at most $LIMIT seconds (60)
+#	background NAME NAMESPACE COMMAND...	... until the test ends, or: end NAME
+#	guest_up PATH				the guest joins a VM_NET socket: until the test ends, or: guest_down
 #	guest_of COMMAND...			... that of a network which becomes another program
 #	guest_raw PATH WORD...			... a plain frames socket
-#	heard REGEX, never_heard REGEX		what the log says
+#	heard REGEX, never_heard REGEX		what the log says since the test began
 #	zone <<END				what the DNS says from now on
 #
-# A namespace has no name but a process that holds it; that, and all that runs there, dies with the shell that started it.
+# A namespace has no name but a process that holds it; that, and what runs there, dies with the shell that started it.
+# A file's setup_file is `world_file || return 0; world`, its setup world_setup, its teardown world_teardown, its
+# teardown_file world_end.
 
 # world_file: first in setup_file, then world; false when this machine cannot, which world_setup says then.
 world_file() {
@@ -119,11 +121,10 @@ enter() {
 	pid=$(cat "$WORLD/$1.pid")
 	shift
 	# shellcheck disable=SC2016 # the inner shell's
-	exec ${LIMITED:+timeout -s KILL "$LIMITED"} nsenter -t "$pid" ${USERNS:+--user --preserve-credentials} --net --mount -- \
-		sh -c 'cd "$0" && exec "$@"' "$PWD" "$@" 3>&-
+	exec ${LIMITED:+timeout -s KILL "$LIMITED"} nsenter -t "$pid" \
+		${USERNS:+--user --preserve-credentials} --net --mount -- sh -c 'cd "$0" && exec "$@"' "$PWD" "$@" 3>&-
 }
 
-# Each ends after $LIMIT seconds, 60, if not before.
 in_net() { (LIMITED=${LIMIT:-60} enter net "$@"); }
 in_host() { (LIMITED=${LIMIT:-60} enter host "$@"); }
 in_guest() { (LIMITED=${LIMIT:-60} enter guest "$@"); }
@@ -174,8 +175,8 @@ plug_host() {
 	END
 }
 
-# background NAME NAMESPACE COMMAND...: it says `ready` on a line when it is; what it says is in $VM_TEST/bg/NAME.says, and
-# NAME.err. It dies with this shell.
+# background NAME NAMESPACE COMMAND...: it says `ready` on a line when it is; what it says is in $VM_TEST/bg/NAME.says,
+# and NAME.err. It dies with this shell, and by KILL: what is to end well is told so by the test.
 background() {
 	local at="$VM_TEST/bg/$1" where=$2
 	shift 2
@@ -218,8 +219,8 @@ guest_raw() {
 	guest_resolves
 }
 
-# guest_of COMMAND...: the guest of a network that becomes another program, which finds it in VM_NET: `guest_of vm-net --`.
-# The network is a child then, and ends when guest_down ends the program.
+# guest_of COMMAND...: the guest of a network that becomes another program, which finds it in VM_NET: `guest_of vm-net
+# --`. The network is a child then, and ends when guest_down ends the program.
 guest_of() {
 	local pid
 	pid=$(cat "$WORLD/guest.pid")

@@ -2,9 +2,9 @@
 /*
  * frames_tap.c - the network namespace that it is in plays a guest: a TAP device joined to a frames socket.
  *
- *	frames_tap [-i NAME] [-n] control fd:N|PATH	asks a VM_NET socket for frames, and what the guest is to know
- *	frames_tap [-i NAME] [-n] raw fd:N|PATH [WORD]...	takes a frames socket as it is; WORDs (mac= mtu= addr= ...)
- *							say what a control socket would
+ *	frames_tap [-i NAME] [-n] control fd:N|PATH		asks a VM_NET socket, which says, too, what to configure
+ *	frames_tap [-i NAME] [-n] raw fd:N|PATH [WORD]...	takes a frames socket as it is; WORDs (mac= mtu= addr=
+ *								...) say what a control socket would
  *	frames_tap [-i NAME] [-n] listen PATH [WORD]...		the other end: takes the first who connects there
  *
  * The device (eth0, or NAME) gets the MAC and the MTU, is set up, and, unless -n, has the addresses and default routes
@@ -208,7 +208,9 @@ static void take_words(char **words)
 		} else if (!strncmp(*words, "mtu=", 4)) {
 			t.conf.mtu = (uint16_t)strtoul(*words + 4, NULL, 10);
 		} else {
-			used += (size_t)snprintf(t.conf.guest + used, sizeof(t.conf.guest) - used, "%s%s", used ? " " : "", *words);
+			used += (size_t)snprintf(t.conf.guest + used, sizeof(t.conf.guest) - used, "%s%s",
+						 used ? " " : "", *words);
+			used = MIN(used, sizeof(t.conf.guest) - 1);
 		}
 	}
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: ISC
 /*
- * world_ask.c - asks a name server, and says what it answered, in one line. It reads with the C library's parser and none
- * of ours, so that what ours write is seen by another.
+ * world_ask.c - asks a name server, and says what it answered, in one line. It reads with the C library's parser and
+ * none of ours, so that what ours write is seen by another.
  *
  *	world_ask [-t] [-e BYTES] [-i ID] [-p PORT] SERVER NAME TYPE
  *
  *	-t	over TCP		-e	with EDNS, taking so many bytes
  *	-i	with this id		-p	not port 53
  *
- * It prints the rcode, `tc` if the answer was cut short, and each record of the answer, `NAME TTL TYPE DATA`, after a semicolon:
- * `NOERROR; www.example.test 300 A 203.0.113.9`. Names of types are TYPEn but for A, AAAA, CNAME. Exit: 0 for any
- * answer; 1 for none in $PATIENCE milliseconds, 10000, or a wrong one; 2 for usage.
+ * It prints the rcode, `tc` if the answer was cut short, and each record of the answer, `NAME TTL TYPE DATA`, after a
+ * semicolon: `NOERROR; www.example.test 300 A 203.0.113.9`. Types other than A, AAAA and CNAME are TYPEn. Exit: 0 for
+ * any answer; 1 for none in $PATIENCE milliseconds, 10000, or a wrong one; 2 for usage.
  */
 #include <arpa/nameser.h>
 #include <poll.h>
@@ -82,7 +82,8 @@ static void print_record(ns_msg *msg, const ns_rr *rr)
 		printf("A %s", inet_ntop(AF_INET, data, text, sizeof(text)));
 	} else if (type == ns_t_aaaa && len == 16) {
 		printf("AAAA %s", inet_ntop(AF_INET6, data, text, sizeof(text)));
-	} else if (type == ns_t_cname && ns_name_uncompress(ns_msg_base(*msg), ns_msg_end(*msg), data, text, sizeof(text)) > 0) {
+	} else if (type == ns_t_cname &&
+		   ns_name_uncompress(ns_msg_base(*msg), ns_msg_end(*msg), data, text, sizeof(text)) > 0) {
 		printf("CNAME %s", text);
 	} else {
 		printf("TYPE%u ", type);

@@ -287,11 +287,12 @@ static void do_datagram(const struct sockaddr_in6 *to, uint64_t bytes, unsigned 
 static int echo_socket(const struct sockaddr_in6 *to, bool v4)
 {
 	struct sockaddr_in to4 = { .sin_family = AF_INET };
-	int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6), yes = 1;
+	const struct sockaddr *sa = v4 ? (const struct sockaddr *)&to4 : (const struct sockaddr *)to;
+	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6), yes = 1;
 
 	memcpy(&to4.sin_addr, to->sin6_addr.s6_addr + 12, 4);
-	if (fd < 0 || setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof(yes)) < 0 ||
-	    connect(fd, v4 ? (const struct sockaddr *)&to4 : (const struct sockaddr *)to, v4 ? sizeof(to4) : sizeof(*to)) < 0)
+	if (fd < 0 || connect(fd, sa, v4 ? sizeof(to4) : sizeof(*to)) < 0 ||
+	    setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof(yes)) < 0)
 		failed("%s", errstr(errno));
 	return fd;
 }
@@ -363,8 +364,9 @@ static const struct {
 	int least, most;                /* words after ADDR */
 	void (*run)(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n);
 } verbs[] = {
-	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "talk", 2, 3, do_talk }, { "send", 2, 2, do_send }, { "turn", 2, 2, do_turn },
-	{ "get", 2, 2, do_get }, { "udp", 2, 3, do_udp }, { "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping },
+	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "talk", 2, 3, do_talk }, { "send", 2, 2, do_send },
+	{ "turn", 2, 2, do_turn }, { "get", 2, 2, do_get }, { "udp", 2, 3, do_udp },
+	{ "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping },
 };
 
 int main(int argc, char *argv[])
@@ -387,6 +389,6 @@ int main(int argc, char *argv[])
 			     words > port + 1 ? (unsigned int)strtoul(argv[4 + port], NULL, 10) : 1);
 		return 0;
 	}
-	die(2, "usage: world_client open|echo|talk|send|turn|get|udp|datagram ADDR PORT [BYTES [N]], ping ADDR BYTES [N], "
-	    "await LOG REGEX");
+	die(2, "usage: world_client open|echo|talk|send|turn|get|udp|datagram ADDR PORT [BYTES [N]], "
+	    "ping ADDR BYTES [N], await LOG REGEX");
 }

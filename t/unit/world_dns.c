@@ -2,8 +2,8 @@
 /*
  * world_dns.c - a name server of the tests' internet, over UDP and TCP.
  *
- *	world_dns LOG TAG ZONE ADDR[ PORT]...	port 53 unless another is said; prints `ready`, serves until it is killed,
- *						and reads ZONE anew on SIGHUP: see world_zone.h
+ *	world_dns LOG TAG ZONE ADDR[ PORT]...	port 53 unless another is said; prints `ready`, and serves until it is
+ *						killed; ZONE, see world_zone.h, is read anew on SIGHUP
  *
  * A name that ZONE does not have is NXDOMAIN. The modes of a name:
  *
@@ -100,7 +100,8 @@ static bool put_records(struct dns_out *o, const uint8_t *name, uint16_t type, s
 	*alias = NULL;
 	for (i = 0; i < zone_count; i++) {
 		const struct zone_entry *e = &zone[i];
-		struct dns_put r = { .owner_at = *owner, .type = e->type, .ttl = e->ttl, .data = e->data, .len = e->len };
+		struct dns_put r = { .owner_at = *owner, .type = e->type, .ttl = e->ttl,
+				     .data = e->data, .len = e->len };
 		size_t at;
 
 		if (e->mode || !zone_is(e, name))

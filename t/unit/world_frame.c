@@ -4,9 +4,9 @@
  *
  *	world_frame INTERFACE WORD...	a packet socket; `-`: standard output, behind its length, as frames travel
  *
- *	to=MAC from=MAC type=N		Ethernet: broadcast, the interface's own, and what the next layer needs
+ *	to=MAC from=MAC type=N		Ethernet: if not, broadcast, the interface's own, the next layer's
  *	vlan=ID				a tag
- *	v4=SRC,DST			then, of this header: id=N ttl=N tos=N frag=OFFSET more df ihl=N version=N
+ *	v4=SRC,DST			of this header: id=N ttl=N tos=N frag=OFFSET more df ihl=N version=N
  *	v6=SRC,DST			then ttl=N version=N
  *	hop dest route			an extension header of 8 bytes; frag6=OFFSET,MORE,ID: a fragment's
  *	udp=SPORT,DPORT  tcp=SPORT,DPORT,FLAGS (of FSRPAU)  icmp=TYPE,CODE
@@ -14,72 +14,20 @@
  *	data=N  text=WORD  hex=DIGITS	what follows: the pattern, or that
  *
  *	proto=N		the next layer's number, whatever it is		sum=bad|none	the last layer's checksum
- *	len=N		the last layer's length field			cut=N		so many bytes of the frame, no more
+ *	len=N		the last layer's length field			cut=N		so many bytes of it all
  *	count=N		as often
  *
  * Lengths, numbers of protocols and checksums are right unless a word says otherwise.
  */
 #include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/icmp6.h>
 #include <sys/ioctl.h>
 
-#include "world.h"
+#include "world_layers.h"
 
-enum { ROOM = 70000, LAYERS = 16 };
-
-enum kind { ETHER, V4, V6, EXTENSION, UDP, TCP, ICMP, OTHER };
-enum sum { SUM_RIGHT, SUM_BAD, SUM_NONE };
-
-struct layer {
-	enum kind kind;
-	size_t at;
-	enum sum sum;
-	int len;                        /* -1: what is right */
-};
-
-static uint8_t f[ROOM];
-static size_t used, cut = SIZE_MAX, next_at;    /* @next_at: the field that says what comes next; 0: none does */
-static bool next_is_type;
-static struct layer layers[LAYERS];
-static unsigned int count_layers, count = 1;
-
-static struct layer *last(void)
-{
-	return &layers[count_layers - 1];
-}
-
-static void put16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-/* The previous header says that @number, a protocol or, after Ethernet, @type comes. */
-static void announce(unsigned int type, unsigned int number)
-{
-	if (next_at && next_is_type)
-		put16(f + next_at, type);
-	else if (next_at)
-		f[next_at] = (uint8_t)number;
-	next_at = 0;
-}
-
-/* Begin a layer of @len bytes, which are zero. Return: them. */
-static uint8_t *begin(enum kind kind, size_t len)
-{
-	if (count_layers == LAYERS || used + len > ROOM)
-		die(2, "too much");
-	layers[count_layers++] = (struct layer){ .kind = kind, .at = used, .len = -1 };
-	used += len;
-	return f + used - len;
-}
-
-static void next_in(size_t at, bool type)
-{
-	next_at = at;
-	next_is_type = type;
-}
+static size_t cut = SIZE_MAX;
+static unsigned int count = 1;
 
 static void mac(uint8_t *p, const char *text)
 {
@@ -109,10 +57,11 @@ static unsigned int number(const char *s)
 	return (unsigned int)strtoul(s, NULL, 0);
 }
 
-static void put_v4(const char *const part[4])
+static void put_v4(unsigned int unused, const char *const part[4])
 {
 	uint8_t *p;
 
+	(void)unused;
 	announce(ETHERTYPE_IP, IPPROTO_IPIP);
 	p = begin(V4, 20);
 	p[0] = 0x45;
@@ -122,10 +71,11 @@ static void put_v4(const char *const part[4])
 	next_in(used - 11, false);
 }
 
-static void put_v6(const char *const part[4])
+static void put_v6(unsigned int unused, const char *const part[4])
 {
 	uint8_t *p;
 
+	(void)unused;
 	announce(ETHERTYPE_IPV6, IPPROTO_IPV6);
 	p = begin(V6, 40);
 	p[0] = 0x60;
@@ -151,12 +101,13 @@ static void put_extension(unsigned int proto, const char *const part[4])
 	}
 }
 
-static void put_tcp(const char *const part[4])
+static void put_tcp(unsigned int unused, const char *const part[4])
 {
 	static const char flags[] = "FSRPAU";
 	uint8_t *p;
 	const char *c;
 
+	(void)unused;
 	announce(0, IPPROTO_TCP);
 	p = begin(TCP, 20);
 	put16(p, number(part[0]));
@@ -168,24 +119,18 @@ static void put_tcp(const char *const part[4])
 	put16(p + 14, 65535);
 }
 
-static void put_udp(const char *const part[4])
+static void put_udp(unsigned int unused, const char *const part[4])
 {
 	uint8_t *p;
 
+	(void)unused;
 	announce(0, IPPROTO_UDP);
 	p = begin(UDP, 8);
 	put16(p, number(part[0]));
 	put16(p + 2, number(part[1]));
 }
 
-static struct layer *find_ip(struct layer *l)
-{
-	while (l > layers && l->kind != V4 && l->kind != V6)
-		l--;
-	return l;
-}
-
-static void put_icmp(unsigned int type, unsigned int code)
+static void put_icmp_header(unsigned int type, unsigned int code)
 {
 	bool v6 = find_ip(last())->kind == V6;
 	uint8_t *p;
@@ -196,29 +141,36 @@ static void put_icmp(unsigned int type, unsigned int code)
 	p[1] = (uint8_t)code;
 }
 
+static void put_icmp(unsigned int unused, const char *const part[4])
+{
+	(void)unused;
+	put_icmp_header(number(part[0]), number(part[1]));
+}
+
 /* ns and na (RFC 4861 §4.3, §4.4): an option with a MAC is there if one is given. */
 static void put_neighbour(unsigned int type, const char *const part[4])
 {
 	uint8_t *p;
 
-	put_icmp(type, 0);
+	put_icmp_header(type, 0);
 	p = f + used;
-	f[used - 4] = type == 136 ? 0x60 : 0;
+	f[used - 4] = type == ND_NEIGHBOR_ADVERT ? 0x60 : 0;
 	ip(AF_INET6, part[0], p);
 	used += 16;
 	if (*part[1]) {
-		p[16] = type == 136 ? 2 : 1;
+		p[16] = type == ND_NEIGHBOR_ADVERT ? 2 : 1;
 		p[17] = 1;
 		mac(p + 18, part[1]);
 		used += 8;
 	}
 }
 
-static void put_arp(const char *const part[4])
+static void put_arp(unsigned int unused, const char *const part[4])
 {
 	static const uint8_t head[] = { 0, 1, 8, 0, 6, 4 };
 	uint8_t *p;
 
+	(void)unused;
 	announce(ETHERTYPE_ARP, 0);
 	p = begin(OTHER, 28);
 	memcpy(p, head, sizeof(head));
@@ -228,8 +180,9 @@ static void put_arp(const char *const part[4])
 	ip(AF_INET, part[3], p + 24);
 }
 
-static void put_vlan(const char *const part[4])
+static void put_vlan(unsigned int unused, const char *const part[4])
 {
+	(void)unused;
 	announce(ETHERTYPE_VLAN, 0);
 	put16(begin(OTHER, 4), number(part[0]));
 	next_in(used - 2, true);
@@ -301,48 +254,23 @@ static bool ethernet(const char *key, const char *value)
 	return true;
 }
 
-static bool transport(const char *key, const char *const part[4])
-{
-	if (!strcmp(key, "udp"))
-		put_udp(part);
-	else if (!strcmp(key, "tcp"))
-		put_tcp(part);
-	else if (!strcmp(key, "icmp"))
-		put_icmp(number(part[0]), number(part[1]));
-	else if (!strcmp(key, "ns") || !strcmp(key, "na"))
-		put_neighbour(key[1] == 's' ? 135 : 136, part);
-	else if (!strcmp(key, "arp"))
-		put_arp(part);
-	else
-		return false;
-	return true;
-}
-
-static bool network(const char *key, const char *const part[4])
-{
-	if (!strcmp(key, "vlan"))
-		put_vlan(part);
-	else if (!strcmp(key, "v4"))
-		put_v4(part);
-	else if (!strcmp(key, "v6"))
-		put_v6(part);
-	else if (!strcmp(key, "hop"))
-		put_extension(IPPROTO_HOPOPTS, part);
-	else if (!strcmp(key, "dest"))
-		put_extension(IPPROTO_DSTOPTS, part);
-	else if (!strcmp(key, "route"))
-		put_extension(IPPROTO_ROUTING, part);
-	else if (!strcmp(key, "frag6"))
-		put_extension(IPPROTO_FRAGMENT, part);
-	else
-		return false;
-	return true;
-}
+static const struct {
+	const char *name;
+	void (*put)(unsigned int number, const char *const part[4]);
+	unsigned int number;
+} words[] = {
+	{ "vlan", put_vlan, 0 }, { "v4", put_v4, 0 }, { "v6", put_v6, 0 }, { "arp", put_arp, 0 },
+	{ "hop", put_extension, IPPROTO_HOPOPTS }, { "dest", put_extension, IPPROTO_DSTOPTS },
+	{ "route", put_extension, IPPROTO_ROUTING }, { "frag6", put_extension, IPPROTO_FRAGMENT },
+	{ "udp", put_udp, 0 }, { "tcp", put_tcp, 0 }, { "icmp", put_icmp, 0 },
+	{ "ns", put_neighbour, ND_NEIGHBOR_SOLICIT }, { "na", put_neighbour, ND_NEIGHBOR_ADVERT },
+};
 
 static void take_word(char *word)
 {
 	char *value = strchr(word, '='), none[1] = "";
 	const char *part[4];
+	size_t i;
 
 	if (value)
 		*value++ = 0;
@@ -355,55 +283,11 @@ static void take_word(char *word)
 	if (ethernet(word, value) || change(word, value))
 		return;
 	split(value, part);
-	if (!network(word, part) && !transport(word, part))
+	for (i = 0; i < ARRAY_SIZE(words) && strcmp(words[i].name, word); i++)
+		continue;
+	if (i == ARRAY_SIZE(words))
 		die(2, "%s: is no word", word);
-}
-
-static uint32_t add(uint32_t sum, const uint8_t *p, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	return sum;
-}
-
-static void put_sum(uint8_t *at, uint32_t sum, const struct layer *l)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~sum & 0xffff;
-	if (l->kind == UDP && !sum)
-		sum = 0xffff;
-	put16(at, l->sum == SUM_NONE ? 0 : l->sum == SUM_BAD ? sum ^ 0x1111 : sum);
-}
-
-/* Length and checksum of one layer; those behind it are done. */
-static void finish(struct layer *l)
-{
-	static const size_t sum_at[] = { [UDP] = 6, [TCP] = 16, [ICMP] = 2 };
-	static const uint8_t proto[] = { [UDP] = IPPROTO_UDP, [TCP] = IPPROTO_TCP, [ICMP] = IPPROTO_ICMPV6 };
-	uint8_t *p = f + l->at;
-	const struct layer *over = find_ip(l);
-	size_t len = used - l->at, said = l->len >= 0 ? (size_t)l->len : len;
-	uint32_t sum;
-
-	if (l->kind == V4) {
-		put16(p + 2, said);
-		put_sum(p + 10, add(0, p, 20), l);
-	} else if (l->kind == V6) {
-		put16(p + 4, l->len >= 0 ? said : len - 40);
-	}
-	if (l->kind != UDP && l->kind != TCP && l->kind != ICMP)
-		return;
-	if (l->kind == UDP)
-		put16(p + 4, said);
-	sum = add(0, p, len);
-	if (over->kind == V6)
-		sum = add(sum, f + over->at + 8, 32) + (uint32_t)len + proto[l->kind];
-	else if (l->kind != ICMP)
-		sum = add(sum, f + over->at + 12, 8) + (uint32_t)len + proto[l->kind];
-	put_sum(p + sum_at[l->kind], sum, l);
+	words[i].put(words[i].number, part);
 }
 
 static void send_frames(int fd, size_t len, int ifindex)

@@ -149,8 +149,8 @@ static void conn_ended(struct conn *c)
 {
 	c->came_end = true;
 	if (c->mode == TURN || c->mode == SLOW_TURN)
-		c->tail = (size_t)snprintf((char *)c->buf, sizeof(c->buf), "%llu %llx\n", (unsigned long long)c->in.bytes,
-					   world_sum_value(&c->in));
+		c->tail = (size_t)snprintf((char *)c->buf, sizeof(c->buf), "%llu %llx\n",
+					   (unsigned long long)c->in.bytes, world_sum_value(&c->in));
 	c->over = true;
 }
 
@@ -300,10 +300,12 @@ static void port_open(struct port *p, enum mode mode, uint16_t port)
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int yes = 1, room = 8 << 20;
 
-	*p = (struct port){ .mode = mode, .fd = world_socket(udp ? SOCK_DGRAM : SOCK_STREAM), .watch = -1, .spare = -1 };
+	*p = (struct port){ .mode = mode, .watch = -1, .spare = -1 };
+	p->fd = world_socket(udp ? SOCK_DGRAM : SOCK_STREAM);
 	fcntl(p->fd, F_SETFL, O_NONBLOCK);
 	setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (bind(p->fd, (struct sockaddr *)&any, sizeof(any)) < 0 || (!udp && listen(p->fd, mode == STALL ? 0 : BACKLOG) < 0))
+	if (bind(p->fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    (!udp && listen(p->fd, mode == STALL ? 0 : BACKLOG) < 0))
 		die(1, "port %u: %s", port, errstr(errno));
 	if (udp) {
 		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
@@ -320,7 +322,8 @@ static void port_parse(struct port *p, const char *word)
 	unsigned int mode;
 
 	for (mode = 0; colon && mode < MODE_COUNT; mode++)
-		if (strlen(modes[mode].name) == (size_t)(colon - word) && !memcmp(modes[mode].name, word, (size_t)(colon - word)))
+		if (strlen(modes[mode].name) == (size_t)(colon - word) &&
+		    !memcmp(modes[mode].name, word, (size_t)(colon - word)))
 			break;
 	if (colon && mode < MODE_COUNT) {
 		port_open(p, (enum mode)mode, (uint16_t)strtoul(colon + 1, NULL, 10));

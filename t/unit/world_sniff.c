@@ -10,8 +10,8 @@
  *	fragment PROTO FROM TO	a later one
  *	proto N FROM TO		any other, extension headers of IPv6 among them
  *
- * With `all`, TCP segments of other kinds, too (rst, fin, or tcp), neighbour discovery and the like as icmp, and `arp OP
- * SENDER TARGET`. A line is written once, and once more after SIGHUP.
+ * With `all`, TCP segments of other kinds, too (rst, fin, or tcp), neighbour discovery and the like as icmp, and
+ * `arp OP SENDER TARGET`. A line is written once, and once more after SIGHUP.
  */
 #include <linux/filter.h>
 #include <linux/if_packet.h>
@@ -117,7 +117,8 @@ static struct sockaddr_in6 endpoint(const uint8_t *addr, bool v4, const uint8_t 
 	return sa;
 }
 
-static void saw_transport(unsigned int proto, const uint8_t *src, const uint8_t *dst, bool v4, const uint8_t *p, size_t len)
+static void saw_transport(unsigned int proto, const uint8_t *src, const uint8_t *dst, bool v4, const uint8_t *p,
+			  size_t len)
 {
 	bool ports = (proto == IPPROTO_TCP && len >= 14) || (proto == IPPROTO_UDP && len >= 8);
 	bool icmp = proto == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && len >= 8;
@@ -177,7 +178,8 @@ static void saw_arp(const uint8_t *p, size_t len)
 	char a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN];
 
 	if (all && len >= 28)
-		note("arp %u %s %s", p[7], inet_ntop(AF_INET, p + 14, a, sizeof(a)), inet_ntop(AF_INET, p + 24, b, sizeof(b)));
+		note("arp %u %s %s", p[7], inet_ntop(AF_INET, p + 14, a, sizeof(a)),
+		     inet_ntop(AF_INET, p + 24, b, sizeof(b)));
 }
 
 int main(int argc, char *argv[])
