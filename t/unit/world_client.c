@@ -354,8 +354,11 @@ static int do_await(const char *path, const char *pattern)
 	while (!search(f, &re)) {
 		await(in, POLLIN);
 		if (read(in, events, sizeof(events)) < 0)
-			return 1;
+			failed("%s", errstr(errno));
 	}
+	regfree(&re);
+	fclose(f);
+	close(in);
 	return 0;
 }
 
