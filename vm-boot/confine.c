@@ -112,7 +112,7 @@ int confine(struct vm *vm)
 	}
 	err = sandbox_ids(&vm->in_user_namespace);
 	if (!err)
-		err = sandbox_files(dirs, ARRAY_SIZE(dirs), !vm->engine->uses_kvm);
+		err = sandbox_files(dirs, ARRAY_SIZE(dirs), vm->engine->uses_kvm ? 0 : SANDBOX_SIGNALS);
 	if (!err && vm->vpath && fchdir(vpath_dir(vm->vpath)) < 0)
 		err = -errno;
 	if (!err)

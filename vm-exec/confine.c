@@ -50,7 +50,7 @@ static const struct sandbox_call calls[] = {
  */
 int confine(void)
 {
-	int e = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : sandbox_files(NULL, 0, false);
+	int e = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : sandbox_files(NULL, 0, 0);
 
 	return e ? e : sandbox_calls(calls, ARRAY_SIZE(calls));
 }

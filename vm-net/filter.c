@@ -101,7 +101,7 @@ void filter_cut(struct filter *f, const struct flow_key *key)
 	struct flow *fl = flow_find(&f->flows, key);
 
 	if (fl)
-		cut(f, fl, FLOW_END_RESET);
+		filter_flow_cut(f, fl, FLOW_END_RESET);
 }
 
 /** filter_reset() - there is another guest. @f. @mac: as for filter_init(). Flows end; their other ends are told. */

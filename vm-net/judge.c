@@ -35,10 +35,31 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 	if (f.proto == POLICY_ICMP)
 		f.port = 0;
 	policy_judge(r->policy, &f, &view, &verdict);
-	if (to_forwarder(&r->subnet, &key->remote))
+	if (to_forwarder(&r->subnet, &key->remote) || (r->redirects && redirects_private(r->redirects, &key->remote)) ||
+	    (verdict.redirect && !r->redirects))
 		verdict.allow = false;
 	journal_flow(&r->journal, key, &verdict);
-	*v = (struct flow_verdict){ .rule = verdict.line };
+	*v = (struct flow_verdict){ .rule = verdict.line, .sni = verdict.sni };
+	return verdict.allow && (!verdict.redirect || redirects_verdict(r->redirects, verdict.redirect, v));
+}
+
+/**
+ * judge_named() - whether a flow may go on whose client has said which server it wants
+ * @r
+ * @f: allowed by a rule with `sni`
+ * @name: canonical
+ * @v: filled in when so
+ * Return: so.
+ */
+bool judge_named(struct router *r, const struct flow *f, const char *name, struct flow_verdict *v)
+{
+	struct policy_flow flow = { proto_of(&f->key), f->key.remote, f->key.remote_port };
+	struct policy_view view = { &r->space, r->names, router_now() };
+	struct policy_verdict verdict;
+
+	policy_judge_as(r->policy, &flow, &view, name, &verdict);
+	journal_flow(&r->journal, &f->key, &verdict);
+	*v = (struct flow_verdict){ .rule = verdict.line, .redirect = verdict.redirect };
 	return verdict.allow;
 }
 

@@ -34,7 +34,6 @@
 #include "resolv.h"
 #include "router.h"
 #include "sockpath.h"
-
 #include "util.h"
 
 struct net {
@@ -47,7 +46,9 @@ struct net {
 	struct resolv *resolv;
 	struct netctl ctl;
 	int log_fd, pcap_fd, null;
-	int dir;                        /* of the socket that we made, -1: none */
+	int dir[NETCONFINE_DIRS];       /* of sockets that we made */
+	size_t dirs;
+	int listen_dir;                 /* of -l or --frames, -1: none */
 	char name[SOCKPATH_NAME];
 	int listener, watch, spare;     /* --frames */
 	int signals;
@@ -253,6 +254,28 @@ static void set_up_dns(struct net *n)
 		die(NETOPTS_FAILED, "dns: %s", errstr(errno));
 }
 
+static void add_forwards(struct net *n)
+{
+	char told[FWDSPEC_TEXT], why[FORWARD_ERROR], name[SOCKPATH_NAME];
+	const char *const *spec;
+	struct fwdspec f;
+	int err;
+
+	for (spec = n->o.forward; spec && *spec; spec++) {
+		err = forwards_add(n->router->forwards, *spec, told, why, sizeof(why));
+		if (err)
+			die(err == -EINVAL ? NETOPTS_USAGE : NETOPTS_FAILED, "-p %s: %s", *spec, why);
+		if (fwdspec_parse(*spec, &f, why, sizeof(why)))
+			continue;
+		if (*f.path && n->dirs == NETCONFINE_DIRS)
+			die(NETOPTS_USAGE, "-p: at most %d sockets with a path", NETCONFINE_DIRS - 1);
+		if (*f.path)
+			n->dir[n->dirs++] = sockpath_open(f.path, name);
+		else if (!f.host)
+			warn("-p %s: is %s", *spec, told);
+	}
+}
+
 static void set_up(struct net *n)
 {
 	int err;
@@ -271,6 +294,7 @@ static void set_up(struct net *n)
 		die(NETOPTS_FAILED, "the host's addresses cannot be followed, which the policy needs: %s", errstr(-err));
 	n->router->space.host = n->host;
 	set_up_dns(n);
+	add_forwards(n);
 	err = journal_open(&n->router->journal, n->log_fd);
 	if (err)
 		die(NETOPTS_FAILED, "--log: %s", errstr(-err));
@@ -282,13 +306,14 @@ static void listen_at(struct net *n, const char *option, const char *path, int t
 {
 	int fd;
 
-	n->dir = sockpath_open(path, n->name);
-	fd = n->dir < 0 ? n->dir : sockpath_listen(n->dir, n->name, type);
+	n->listen_dir = sockpath_open(path, n->name);
+	fd = n->listen_dir < 0 ? n->listen_dir : sockpath_listen(n->listen_dir, n->name, type);
 	if (fd == -EADDRINUSE)
 		die(NETOPTS_FAILED, "%s %s: another process serves it, or it is no socket", option, path);
 	if (fd < 0)
 		die(NETOPTS_FAILED, "%s %s: %s", option, path, errstr(-fd));
 	n->listener = fd;
+	n->dir[n->dirs++] = n->listen_dir;
 }
 
 static void serve(struct net *n)
@@ -338,7 +363,7 @@ static void tell_ready(struct net *n)
 
 static void tear_down(struct net *n)
 {
-	if (n->dir >= 0 && unlinkat(n->dir, n->name, 0) < 0 && errno != ENOENT)
+	if (n->listen_dir >= 0 && unlinkat(n->listen_dir, n->name, 0) < 0 && errno != ENOENT)
 		debug("%s: %s", n->name, errstr(errno));
 	netctl_free(&n->ctl);
 	resolv_free(n->resolv);
@@ -350,7 +375,7 @@ static void tear_down(struct net *n)
 int main(int argc, char *argv[])
 {
 	static struct net n = {
-		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .dir = -1, .listener = -1, .watch = -1,
+		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .listen_dir = -1, .listener = -1, .watch = -1,
 		.spare = -1, .signals = -1,
 	};
 	int err;
@@ -374,7 +399,7 @@ int main(int argc, char *argv[])
 	take_signals(&n);
 	if (n.o.no_sandbox)
 		warn("--no-sandbox: this process is not confined");
-	else if ((err = netconfine(n.dir)))
+	else if ((err = netconfine(n.dir, n.dirs)))
 		die(NETOPTS_FAILED, "the sandbox does not hold: %s", errstr(-err));
 	tell_ready(&n);
 	err = loop_run(n.loop);

@@ -3,7 +3,7 @@
  * netconfine.c - what vm-net keeps of the host once it is set up.
  *
  * It works with sockets, which is what it is for: it may make them, connect and bind them. Of files it keeps the right to
- * remove the one that -l made and no other; it can open none, start no program and make no process or thread. A host
+ * remove the sockets that it made; it can open none, start no program and make no process or thread. A host
  * without Landlock is left with the list of calls, which has no way to open a file either.
  *
  * It runs in no namespace of its own, unlike vm-boot: the host's network is what it gives its guest.
@@ -28,7 +28,7 @@ static const struct sandbox_call calls[] = {
 	ALLOW_IF(socketpair, 0, 0xffffffff, AF_UNIX),
 	ALLOW(connect), ALLOW(bind), ALLOW(listen), ALLOW(accept), ALLOW(accept4), ALLOW(shutdown),
 	ALLOW(getsockopt), ALLOW(setsockopt), ALLOW(getsockname), ALLOW(getpeername),
-	ALLOW(fcntl), ALLOW(ioctl), ALLOW(fstat), ALLOW(newfstatat), ALLOW(dup2), ALLOW(unlinkat),
+	ALLOW(fcntl), ALLOW(ioctl), ALLOW(fstat), ALLOW(newfstatat), ALLOW(dup2), ALLOW(unlink), ALLOW(unlinkat), ALLOW(lstat),
 	ALLOW(getrandom), ALLOW(mmap), ALLOW(munmap), ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(mprotect),
 	ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(wait4), ALLOW(rt_sigprocmask), ALLOW(rt_sigaction),
 	ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit), ALLOW(exit_group),
@@ -42,15 +42,18 @@ int netconfine_early(const int *keep, size_t n)
 
 /**
  * netconfine() - the rest, when all is open
- * @socket_dir: directory of the socket to be removed in the end; -1: none
+ * @dir, @n: directories of the sockets to be removed in the end, at most NETCONFINE_DIRS
  * Return: 0; -errno when a stage that this host has did not hold.
  */
-int netconfine(int socket_dir)
+int netconfine(const int *dir, size_t n)
 {
-	struct sandbox_dir dir = { socket_dir, SANDBOX_REMOVE };
+	struct sandbox_dir dirs[NETCONFINE_DIRS];
 	int err = sandbox_drop_capabilities();
+	size_t i;
 
+	for (i = 0; i < n; i++)
+		dirs[i] = (struct sandbox_dir){ dir[i], SANDBOX_REMOVE };
 	if (!err)
-		err = sandbox_files(&dir, 1, false);
+		err = sandbox_files(dirs, n, SANDBOX_TCP);
 	return err ? err : sandbox_calls(calls, ARRAY_SIZE(calls));
 }

@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
+enum { NETCONFINE_DIRS = 16 };
+
 int netconfine_early(const int *keep, size_t n);
-int netconfine(int socket_dir);
+int netconfine(const int *dir, size_t n);
 
 #endif

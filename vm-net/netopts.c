@@ -27,6 +27,7 @@ enum {
 
 static const struct opt table[] = {
 	{ 'P', "policy", "FILE", "what the guest may reach, vm-policy(5); none: all but this host" },
+	{ 'p', "publish", "SPEC", "[ADDR:]HOST:GUEST[/udp]: what comes to this port goes to the guest's" },
 	{ 'l', "listen", "PATH", "serve the VM that comes there, VM_NET=PATH" },
 	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames: QEMU's -netdev stream" },
 	{ '4', "ipv4-only", NULL, "no IPv6" },
@@ -101,14 +102,10 @@ static void take_server(struct netopts *o, const char *arg)
 	o->servers++;
 }
 
-static void take_word(const char ***list, const char *option, const char *arg)
+static void append(const char ***list, const char *arg)
 {
-	const char *equals = strchr(arg, '=');
-	struct addr a;
 	size_t n = 0;
 
-	if (!equals || equals == arg || addr_parse(equals + 1, &a))
-		opts_usage(&opts, "--%s %s: takes NAME=ADDRESS", option, arg);
 	while (*list && (*list)[n])
 		n++;
 	*list = reallocarray(*list, n + 2, sizeof(**list));
@@ -116,6 +113,16 @@ static void take_word(const char ***list, const char *option, const char *arg)
 		die(NETOPTS_FAILED, "out of memory");
 	(*list)[n] = arg;
 	(*list)[n + 1] = NULL;
+}
+
+static void take_host(const char ***list, const char *option, const char *arg)
+{
+	const char *equals = strchr(arg, '=');
+	struct addr a;
+
+	if (!equals || equals == arg || addr_parse(equals + 1, &a))
+		opts_usage(&opts, "--%s %s: takes NAME=ADDRESS", option, arg);
+	append(list, arg);
 }
 
 static void take_network(struct netopts *o, int id, const char *arg)
@@ -160,6 +167,9 @@ static void take(struct netopts *o, int id, const char *arg)
 	case 'P':
 		o->policy = arg;
 		break;
+	case 'p':
+		append(&o->forward, arg);
+		break;
 	case 'l':
 		o->listen = arg;
 		break;
@@ -176,10 +186,10 @@ static void take(struct netopts *o, int id, const char *arg)
 		take_server(o, arg);
 		break;
 	case OPT_HOST:
-		take_word(&o->host, "host", arg);
+		take_host(&o->host, "host", arg);
 		break;
 	case OPT_MAP_HOST:
-		take_word(&o->map, "map-host", arg);
+		take_host(&o->map, "map-host", arg);
 		break;
 	case OPT_LOG:
 		o->log = arg;

@@ -25,6 +25,7 @@ struct netopts {
 	struct dns_server server[NETOPTS_SERVERS];      /* instead of the host's */
 	unsigned int servers;
 	const char **host, **map;       /* NAME=ADDR, ended by NULL */
+	const char **forward;           /* ended by NULL */
 	int ready_fd;
 	char **prog;                    /* NULL: none */
 };

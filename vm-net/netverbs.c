@@ -13,6 +13,7 @@
 #include "dns.h"
 #include "log.h"
 #include "msg.h"
+#include "opts.h"
 #include "policy_parse.h"
 #include "router.h"
 #include "util.h"
@@ -89,7 +90,7 @@ static int verb_policy(struct router *r, struct msg *req, struct msg *m)
 	autoclose int fd = msg_take_fd(req, 0);
 	char why[POLICY_ERROR];
 	struct policy *p;
-	unsigned int ended;
+	int ended;
 
 	if (req->words == 2 && !live) {
 		refuse(m, EINVAL, "policy: takes live, or nothing");
@@ -101,8 +102,69 @@ static int verb_policy(struct router *r, struct msg *req, struct msg *m)
 	}
 	ended = router_use(r, p, live);
 	policy_unref(p);
+	if (ended < 0) {
+		refuse(m, ENOSPC, "policy: redirects to more targets than there can be");
+		return -1;
+	}
 	ok(m);
-	msg_addf(m, "ended=%u", ended);
+	msg_addf(m, "ended=%d", ended);
+	return -1;
+}
+
+/* Forwards, as many as a packet holds, from the @skip'th on. */
+struct list {
+	struct msg *m;
+	uint64_t skip, n;
+};
+
+static void list_one(void *arg, const char *spec)
+{
+	struct list *l = arg;
+
+	if (l->n++ < l->skip)
+		return;
+	if (l->m->words < MSG_WORDS - 1 && l->m->len + strlen(spec) + 32 < MSG_SIZE)
+		msg_add(l->m, spec);
+	else if (strncmp(l->m->word[l->m->words - 1], "more=", 5))
+		msg_addf(l->m, "more=%llu", (unsigned long long)(l->n - 1));
+}
+
+static void list_forwards(struct router *r, struct msg *req, struct msg *m)
+{
+	struct list l = { .m = m };
+
+	if (req->words == 3 && parse_u64(req->word[2], 0, FORWARD_PORTS, &l.skip)) {
+		refuse(m, EINVAL, "forward list: takes how many to leave out");
+		return;
+	}
+	ok(m);
+	forwards_list(r->forwards, list_one, &l);
+}
+
+static int verb_forward(struct router *r, struct msg *req, struct msg *m)
+{
+	char told[FWDSPEC_TEXT], why[FORWARD_ERROR];
+	int err;
+
+	if (!strcmp(req->word[1], "list")) {
+		list_forwards(r, req, m);
+		return -1;
+	}
+	if (req->words != 3 || (strcmp(req->word[1], "add") && strcmp(req->word[1], "del"))) {
+		refuse(m, EINVAL, "forward: takes add SPEC, del SPEC or list");
+		return -1;
+	}
+	if (!strcmp(req->word[1], "add"))
+		err = forwards_add(r->forwards, req->word[2], told, why, sizeof(why));
+	else
+		err = forwards_del(r->forwards, req->word[2], why, sizeof(why));
+	if (err) {
+		refuse(m, err, why);
+		return -1;
+	}
+	ok(m);
+	if (!strcmp(req->word[1], "add"))
+		msg_add(m, told);
 	return -1;
 }
 
@@ -173,6 +235,7 @@ static const struct {
 } verbs[] = {
 	{ "frames", 0, 0, 0, verb_frames },
 	{ "policy", 0, 1, 1, verb_policy },
+	{ "forward", 1, 2, 0, verb_forward },
 	{ "status", 0, 0, 0, verb_status },
 	{ "dial", 0, 0, 0, verb_dial },
 };

@@ -18,7 +18,7 @@
 #include "loop.h"
 #include "util.h"
 
-enum { TICK_MSEC = 1000, REF_SERVER6 = 1 };
+enum { TICK_MSEC = 1000 };
 
 _Static_assert(sizeof(struct router) < 2 << 20, "allocated at once");
 
@@ -99,6 +99,8 @@ static void to_stack(void *arg, const uint8_t *frame, size_t len)
 	struct router *r = arg;
 
 	stack_input(r->stack, frame, len);
+	if (r->redirects)
+		redirects_passed(r->redirects, frame, len);
 }
 
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
@@ -106,11 +108,37 @@ static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 	return judge_flow(arg, key, v);
 }
 
+static bool named(void *arg, const struct flow *f, const char *name, struct flow_verdict *v)
+{
+	return judge_named(arg, f, name, v);
+}
+
+static bool inbound(void *arg, const struct flow_key *key, struct flow_verdict *v)
+{
+	const struct router *r = arg;
+
+	(void)v;
+	return forwards_inbound(r->forwards, key);
+}
+
+/* The target of a redirect has failed. */
+static void cut(void *arg, const struct flow_key *key)
+{
+	struct router *r = arg;
+
+	filter_clock(&r->filter, router_now());
+	filter_cut(&r->filter, key);
+	stack_settle(r->stack);
+}
+
 static void done(void *arg, const struct flow *f, enum flow_end why)
 {
 	struct router *r = arg;
 	const struct names_entry *at = NULL;
-	const char *name = journal_wanted(&r->journal) ? names_next(r->names, &f->key.remote, router_now(), &at) : NULL;
+	const char *name = f->name;
+
+	if (!name && journal_wanted(&r->journal))
+		name = names_next(r->names, &f->key.remote, router_now(), &at);
 
 	journal_end(&r->journal, f, name ? name : "", why, router_now());
 }
@@ -127,7 +155,8 @@ static void query(void *arg, const struct filter_dns *from, const uint8_t *msg, 
 }
 
 static const struct filter_ops filter_ops = {
-	.output = to_guest, .pass = to_stack, .dns = query, .judge = judge, .done = done,
+	.output = to_guest, .pass = to_stack, .dns = query, .judge = judge, .inbound = inbound,
+	.done = done, .named = named,
 };
 
 static void from_stack(void *arg, const uint8_t *frame, size_t len)
@@ -224,6 +253,14 @@ static int start(struct router *r)
 	r->timer = loop_timer(r->loop, on_tick, r);
 	if (!r->names || !r->dns || !r->stack || r->timer < 0)
 		return -ENOMEM;
+	r->forwards = forwards_new(r->loop, r->stack, &r->subnet);
+	if (!r->forwards)
+		return -ENOMEM;
+	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, &r->filter.nat, cut, r);
+	if (!r->redirects && errno != EADDRNOTAVAIL)
+		return -errno;
+	if (r->redirects && redirects_use(r->redirects, r->policy))
+		return -ENOSPC;
 	loop_timer_set(r->loop, r->timer, TICK_MSEC);
 	return 0;
 }
@@ -263,6 +300,8 @@ void router_free(struct router *r)
 	if (!r)
 		return;
 	loop_timer_del(r->loop, &r->timer);
+	redirects_free(r->redirects);
+	forwards_free(r->forwards);
 	filter_free(&r->filter);
 	stack_free(r->stack);
 	dns_free(r->dns);
@@ -288,17 +327,19 @@ int router_plug(struct router *r, int *fd)
  * @r
  * @p: a reference of its own is taken
  * @live: flows under way are judged by it now; else they stay
- * Return: how many of them ended.
+ * Return: how many of them ended; -ENOSPC for more targets than there can be: nothing is changed.
  */
-unsigned int router_use(struct router *r, struct policy *p, bool live)
+int router_use(struct router *r, struct policy *p, bool live)
 {
 	struct policy *old = r->policy;
-	unsigned int ended;
+	int ended;
 
+	if (r->redirects && redirects_use(r->redirects, p))
+		return -ENOSPC;
 	r->policy = policy_ref(p);
 	policy_unref(old);
 	filter_clock(&r->filter, router_now());
-	ended = filter_reload(&r->filter, live);
+	ended = (int)filter_reload(&r->filter, live);
 	stack_settle(r->stack);
 	return ended;
 }

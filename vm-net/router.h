@@ -6,9 +6,11 @@
 #include "cable.h"
 #include "dns.h"
 #include "filter.h"
+#include "forward.h"
 #include "journal.h"
 #include "pcap.h"
 #include "policy.h"
+#include "redirect.h"
 #include "space.h"
 #include "stack.h"
 #include "subnet.h"
@@ -23,6 +25,8 @@ struct router {
 	struct cable cable;
 	struct filter filter;
 	struct stack *stack;
+	struct forwards *forwards;
+	struct redirects *redirects;    /* NULL: there can be none */
 	struct dns *dns;
 	struct names *names;
 	struct space space;
@@ -40,12 +44,13 @@ struct router {
 struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p);
 void router_free(struct router *r);
 int router_plug(struct router *r, int *fd);
-unsigned int router_use(struct router *r, struct policy *p, bool live);
+int router_use(struct router *r, struct policy *p, bool live);
 uint64_t router_now(void);
 
 /* judge.c */
 void judge_name(struct router *r, const char *name, struct policy_verdict *v);
 bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdict *v);
+bool judge_named(struct router *r, const struct flow *f, const char *name, struct flow_verdict *v);
 bool judge_told(const struct router *r, const struct addr *a);
 
 #endif

@@ -171,10 +171,10 @@ int sandbox_landlock_abi(void)
 /**
  * sandbox_files() - files: no path but what a rule names
  * @dirs, @n: directories with their rights
- * @signals: whether processes outside may still be signalled (children made before)
+ * @keep: SANDBOX_SIGNALS, SANDBOX_TCP, or 0
  * Return: 0, also where there is no Landlock; -errno.
  */
-int sandbox_files(const struct sandbox_dir *dirs, size_t n, bool signals)
+int sandbox_files(const struct sandbox_dir *dirs, size_t n, unsigned int keep)
 {
 	int abi = sandbox_landlock_abi();
 	struct landlock_ruleset r = { .fs = FS_ABI1 };
@@ -187,11 +187,11 @@ int sandbox_files(const struct sandbox_dir *dirs, size_t n, bool signals)
 	r.fs |= abi >= 3 ? FS_TRUNCATE : 0;
 	r.fs |= abi >= 5 ? FS_IOCTL_DEV : 0;
 	if (abi >= 4) {
-		r.net = NET_TCP;
+		r.net = keep & SANDBOX_TCP ? 0 : NET_TCP;
 		size += sizeof(r.net);
 	}
 	if (abi >= 6) {
-		r.scoped = SCOPE_ABSTRACT_UNIX | (signals ? 0 : SCOPE_SIGNAL);
+		r.scoped = SCOPE_ABSTRACT_UNIX | (keep & SANDBOX_SIGNALS ? 0 : SCOPE_SIGNAL);
 		size += sizeof(r.scoped);
 	}
 	fd = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);

@@ -12,6 +12,12 @@ enum {
 	SANDBOX_REMOVE = 1,     /* remove files and directories beneath */
 };
 
+/* What Landlock leaves to a process. */
+enum {
+	SANDBOX_SIGNALS = 1,    /* signals to processes outside: children made before */
+	SANDBOX_TCP = 2,        /* sockets that connect and listen */
+};
+
 struct sandbox_dir {
 	int fd;                 /* -1: none */
 	unsigned int rights;
@@ -28,7 +34,7 @@ struct sandbox_call {
 int sandbox_close_others(const int *keep, size_t n);
 int sandbox_drop_capabilities(void);
 int sandbox_ids(bool *user_namespace);
-int sandbox_files(const struct sandbox_dir *dirs, size_t n, bool signals);
+int sandbox_files(const struct sandbox_dir *dirs, size_t n, unsigned int keep);
 int sandbox_calls(const struct sandbox_call *calls, size_t n);
 int sandbox_landlock_abi(void);
 

@@ -33,7 +33,7 @@ static bool inbound(void *arg, const struct flow_key *key, struct flow_verdict *
 	return forwards_inbound(fs, key);
 }
 
-static const struct filter_ops ops = { guest_hears, pass, on_query, judge, inbound, NULL };
+static const struct filter_ops ops = { guest_hears, pass, on_query, judge, inbound, NULL, NULL };
 
 static int add(const char *spec)
 {

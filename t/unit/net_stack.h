@@ -294,7 +294,7 @@ static inline bool make_world(const struct filter_ops *ops)
 		abort();
 	filter_clock(&n.f, now_ms());
 	n.timer = loop_timer(n.loop, on_late, NULL);
-	n.stack = stack_new(n.loop, &n.s, from_stack, NULL);
+	n.stack = stack_new(n.loop, &n.s, from_stack, NULL, NULL);
 	return n.stack;
 }
 

@@ -34,7 +34,7 @@ static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 	return off || redirects_verdict(r, &policy_targets(policy, &count)[which], v);
 }
 
-static const struct filter_ops ops = { guest_hears, pass, on_query, judge, NULL, NULL };
+static const struct filter_ops ops = { guest_hears, pass, on_query, judge, NULL, NULL, NULL };
 
 static void cut(void *arg, const struct flow_key *key)
 {
@@ -465,7 +465,7 @@ int main(void)
 	test_pressure_back(local);
 	test_reload(local);
 	sandbox_drop_capabilities();
-	if (sandbox_landlock_abi() > 0 && !sandbox_files(NULL, 0, false))
+	if (sandbox_landlock_abi() > 0 && !sandbox_files(NULL, 0, SANDBOX_TCP))
 		CHECK(open(path, O_RDONLY) < 0 && works(UNIX_PROXY, local, 9000, true), "confined, it works still");
 	else
 		CHECK(true, "confined # skip no Landlock");

@@ -47,7 +47,7 @@ static int shut(unsigned int stages)
 	if (stages && sandbox_close_others(keep, 2))
 		return -1;
 	if (((stages & IDS) && sandbox_ids(&user)) ||
-	    ((stages & FILES) && sandbox_files(dirs, 1, false)) ||
+	    ((stages & FILES) && sandbox_files(dirs, 1, 0)) ||
 	    ((stages & CALLS) && confine_calls(false)))
 		return -1;
 	return 0;
