@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
-# vm-net in a world of its own (lib/netns): what passes, what it costs, how it ends. A namespace plays the guest.
+# vm-net in a world of its own (lib/netns): what passes, in every way, and how it ends. A namespace plays the guest.
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
@@ -27,13 +27,206 @@ client() {
 	in_guest world_client "$@"
 }
 
-@test 'without a policy: the internet, by TCP and UDP, IPv4 and IPv6' {
+# answers SERVER NAME TYPE ANSWER: what vm-net's DNS says.
+answers() {
+	run -0 in_guest world_ask "$1" "$2" "$3"
+	[ "$output" = "$4" ] || { echo "not $4" && false; }
+}
+
+@test 'addresses by DHCP are those that VM_NET tells' {
 	guest_of vm-net --
-	local to
-	for to in 203.0.113.9 2001:db8::9; do
-		run client echo $to 7 100000; echo "$output"; cat $WORLD/log; cat $VM_TEST/bg/*.err; 
-		run -0 client udp $to 7 1400 3
+	run -0 in_guest ip addr show dev eth0
+	[[ $output == *'mtu 65520 '* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]]
+	[ "$(in_guest cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
+	cat >dhcp <<-'END'
+		#!/bin/sh
+		[ "$1" != bound ] || env >"$0.told"
+	END
+	chmod +x dhcp
+	run -0 in_guest busybox udhcpc -i eth0 -n -q -f -t 5 -s "$PWD/dhcp"
+	grep -qx ip=10.0.2.15 dhcp.told
+	grep -qx router=10.0.2.2 dhcp.told
+	grep -qx dns=10.0.2.3 dhcp.told
+	grep -qx subnet=255.255.255.0 dhcp.told
+}
+
+@test 'ping: the gateway, and beyond' {
+	guest_of vm-net --
+	run -0 client ping 10.0.2.2 100 3
+	run -0 client ping fd00::2 1000 3
+	run -0 client ping 203.0.113.9 1000 3
+	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.9:0$'
+}
+
+@test 'TCP: every way to behave, IPv4 and IPv6' {
+	local net
+	guest_of vm-net --
+	for net in 203.0.113. 2001:db8::; do
+		run -0 client echo ${net}9 7 10000000
+		run -0 client echo ${net}9 7 0
+		run -0 client send ${net}9 9 1000000
+		run -0 client turn ${net}9 80 1000001
+		run -0 client get ${net}9 19 10000000
+		run -0 client turn ${net}9 81 20000
+		run -0 client get ${net}9 82 3000
+		run -1 client echo ${net}9 84 10
+		[[ $output == 'Connection reset by peer'* ]]
+		run -1 client open ${net}9 99
+		[ "$output" = 'Connection refused' ]
+		run -1 client open ${net}67 7
+		[ "$output" = 'Connection refused' ]
 	done
-	heard '^net end .* 203.0.113.9:7 100000 100000 [0-9a-f]+ right$'
-	heard '^net end .* \[2001:db8::9]:7 100000 100000 [0-9a-f]+ right$'
+	heard '^net end .* 203.0.113.9:7 10000000 10000000 [0-9a-f]+ right$'
+	heard '^net end .* \[2001:db8::9]:7 10000000 10000000 [0-9a-f]+ right$'
+}
+
+@test 'TCP: 200 MB both ways, with checksums, IPv4 and IPv6' {
+	guest_of vm-net --
+	local size to
+	size=$(share 200000000 20000000)
+	for to in 203.0.113.9 2001:db8::9; do
+		run -0 client turn $to 80 "$size"
+		run -0 client get $to 19 "$size"
+	done
+}
+
+@test 'TCP: 500 connections at once' {
+	guest_of vm-net --
+	run -0 client echo 203.0.113.9 7 1000 "$(share 500 500)"
+	run -0 client echo 2001:db8::9 7 1000 100
+}
+
+@test 'UDP of every size, and fragments' {
+	local size
+	guest_of vm-net --mtu 1500 --
+	for size in 0 1 512 1472 1473 8000 30000 65507; do
+		run -0 client udp 203.0.113.9 7 $size 2
+	done
+	for size in 1 1452 1400; do
+		run -0 client udp 2001:db8::9 7 $size 2
+	done
+	heard '^net udp 192.168.77.2:[0-9]+ 203.0.113.9:7 65507$'
+}
+
+@test 'a connect that nobody answers delays nobody' {
+	guest_of vm-net --
+	PATIENCE=20000 background deaf guest sh -c 'echo ready; exec world_client open 203.0.113.66 7'
+	heard '^wire syn .* 203.0.113.66:7$'
+	PATIENCE=2000 run -0 client ping 10.0.2.2 100 3
+	PATIENCE=2000 run -0 client talk 203.0.113.9 7 100 20
+}
+
+@test 'names: records, aliases, absent ones, over UDP, and a server that says nothing' {
+	guest_of vm-net --
+	answers 10.0.2.3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	answers fd00::3 www.example.test AAAA 'NOERROR; www.example.test 300 AAAA 2001:db8::9'
+	answers 10.0.2.3 alias.example.test A \
+		'NOERROR; alias.example.test 300 CNAME www.example.test; www.example.test 300 A 203.0.113.9'
+	answers 10.0.2.3 none.example.test A NXDOMAIN
+	answers 10.0.2.3 large.example.test A 'NOERROR; large.example.test 300 A 203.0.113.9'
+	answers 10.0.2.3 wrongid.example.test A SERVFAIL
+	answers 10.0.2.3 garbage.example.test A SERVFAIL
+	run -0 in_guest getent ahostsv4 www.example.test
+	[[ $output == *203.0.113.9* ]]
+}
+
+@test 'the DNS server has no TCP port, and the host has none of its own behind it' {
+	guest_of vm-net --
+	run -1 client open 10.0.2.3 53
+	[ "$output" = 'Connection refused' ]
+	run -1 client open fd00::3 53
+	[ "$output" = 'Connection refused' ]
+}
+
+@test 'resolv.conf that changes is followed' {
+	guest_of vm-net --
+	in_host sh -c 'echo nameserver 203.0.113.253 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf'
+	until PATIENCE=10000 in_guest world_ask 10.0.2.3 x.example.test A | grep -q SERVFAIL; do :; done
+	in_host sh -c 'echo nameserver 203.0.113.53 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf'
+	until in_guest world_ask 10.0.2.3 www.example.test A | grep -q 203.0.113.9; do :; done
+	in_host sh -c 'printf "nameserver 203.0.113.53\nnameserver 2001:db8::53\n" >/etc/resolv.conf'
+}
+
+@test 'forwards: TCP and UDP, any port, added, listed and taken away' {
+	guest_of vm-net -p 8007:7 -p 8007:7/udp -p 127.0.0.1:0:9 --
+	background server.guest guest world_server "$PWD/log" guest
+	run -0 in_host world_client echo 127.0.0.1 8007 100000 10
+	run -0 in_host world_client echo ::1 8007 100000
+	run -0 in_host world_client udp 127.0.0.1 8007 1000 10
+	grep -q 'guest tcp 10.0.2.2:[0-9]* 10.0.2.15:7 echo' log
+	grep -Eq -- '-p 127.0.0.1:0:9: is 127.0.0.1:[0-9]+:9' "$VM_TEST/bg/tap.err"
+}
+
+@test 'its end is the guest, the end of the guest is its own; nothing stays' {
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	[ -S net ]
+	[ "$(stat -c %a net)" = 600 ]
+	guest_up "$PWD/net"
+	run -0 client echo 203.0.113.9 7 1000
+	guest_down
+	guest_up "$PWD/net"
+	run -0 client echo 203.0.113.9 7 1000
+	kill -TERM "$(cat bg/vmnet.pid)"
+	gone "$(cat bg/vmnet.pid)"
+	[ ! -e net ]
+}
+
+@test 'a second guest is told that there is one; a wrong packet, what is wrong' {
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	guest_up "$PWD/net"
+	run in_host timeout 10 frames_tap -i t1 control "$PWD/net"
+	[ "$status" -ne 0 ]
+	[[ $output == *'another VM has them'* ]]
+}
+
+@test 'a capture that tcpdump and tshark read' {
+	guest_of vm-net --pcap "$PWD/all.pcap" --
+	run -0 client udp 203.0.113.9 7 100 3
+	guest_down
+	[ -s all.pcap ]
+	# Section Header Block, little-endian: draft-ietf-opsawg-pcapng.
+	[ "$(head -c 4 all.pcap | od -An -tx1 | tr -d ' ')" = 0a0d0d0a ]
+}
+
+@test 'the log: decisions, names, ends, one object a line' {
+	echo 'allow tcp www.example.test port 7' >policy
+	guest_of vm-net -P policy --log "$PWD/all.log" --
+	answers 10.0.2.3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	answers 10.0.2.3 other.example.test A REFUSED
+	run -0 client echo 203.0.113.9 7 1000
+	run -1 client open 203.0.113.9 9
+	guest_down
+	[ "$(jq -r 'select(.event == "name") | .name + " " + .verdict' all.log)" = $'www.example.test allow\nother.example.test deny' ]
+	[ "$(jq -r 'select(.event == "flow") | "\(.verdict) \(.proto) \(.addr) \(.port) \(.line) \(.name)"' all.log)" = \
+		$'allow tcp 203.0.113.9 7 1 www.example.test\ndeny tcp 203.0.113.9 9 null null' ]
+	[ "$(jq -r 'select(.event == "end") | "\(.line) \(.name) \(.sent > 1000) \(.received > 1000)"' all.log)" = \
+		'1 www.example.test true true' ]
+}
+
+@test 'it keeps nothing of the host: no file can be opened, no privilege gained' {
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	local pid
+	pid=$(cat bg/vmnet.pid)
+	grep -qx $'NoNewPrivs:\t1' "/proc/$pid/status"
+	grep -qx $'Seccomp:\t2' "/proc/$pid/status"
+	grep -qx $'CapEff:\t0000000000000000' "/proc/$pid/status"
+}
+
+@test 'bad command lines and policies: one line, status 2, and nothing is started' {
+	local word
+	# shellcheck disable=SC2154 # run --separate-stderr sets them
+	for word in '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
+		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b'; do
+		# shellcheck disable=SC2086 # words
+		run -2 --separate-stderr in_host vm-net $word -l "$PWD/net"
+		[[ ${stderr_lines[0]} == vm-net:* ]]
+	done
+	printf 'allow tcp * port 80\nallow tcp\n' >policy
+	run -2 --separate-stderr in_host vm-net -P policy -- touch ran
+	[[ $stderr == *policy:2:* ]]
+	[ ! -e ran ]
+	run -2 in_host vm-net --check policy
+	run -127 in_host vm-net -- no-such-program
+	run -7 --separate-stderr in_host vm-net -- sh -c 'exit 7'
+	[[ $stderr == *'nobody took the network'* ]]
 }

@@ -144,6 +144,12 @@ uint32_t mirror_happened(const struct mirror *m, int fd)
 	return fd >= 0 && (size_t)fd < m->fds ? m->fd[fd].revents : 0;
 }
 
+/** mirror_wanted() - what was last wanted of a descriptor. @m. @fd. Return: EPOLL bits. */
+uint32_t mirror_wanted(const struct mirror *m, int fd)
+{
+	return fd >= 0 && (size_t)fd < m->fds ? m->fd[fd].wanted : 0;
+}
+
 /** mirror_settled() - what happened was told. @m. @happened, @n: of mirror_collect(). */
 void mirror_settled(struct mirror *m, const int happened[], int n)
 {

@@ -33,6 +33,7 @@ int mirror_want(struct mirror *m, int fd, uint32_t events);
 void mirror_end(struct mirror *m);
 int mirror_collect(struct mirror *m, int happened[], int max);
 uint32_t mirror_happened(const struct mirror *m, int fd);
+uint32_t mirror_wanted(const struct mirror *m, int fd);
 void mirror_settled(struct mirror *m, const int happened[], int n);
 void mirror_forget(struct mirror *m, int fd);
 

@@ -300,6 +300,8 @@ void router_free(struct router *r)
 	if (!r)
 		return;
 	loop_timer_del(r->loop, &r->timer);
+	if (cable_plugged(&r->cable))
+		filter_reset(&r->filter, NULL);         /* its flows' ends are logged */
 	redirects_free(r->redirects);
 	forwards_free(r->forwards);
 	filter_free(&r->filter);

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <slirp/libslirp.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "log.h"
@@ -79,12 +80,36 @@ static int want(int fd, int events, void *opaque)
 	return mirror_want(&st->mirror, fd, bits) < 0 ? -1 : fd;
 }
 
+/* An error came, and nothing else has: if it ended the connection, see that the next send() says so. */
+static void take_error(int fd)
+{
+	struct msghdr m = { 0 };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err)
+		shutdown(fd, SHUT_RDWR);
+	else if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		debug("socket %d: an error that is none: %s", fd, errstr(errno));
+}
+
+/*
+ * A socket that is not to be read is on its way to its server, or has a guest that reads nothing. Told of an error
+ * libslirp reads it all the same, takes the reason off it, and goes on with what is no connection: so it hears that it
+ * can write, which fails.
+ */
 static int happened(int idx, void *opaque)
 {
 	struct stack *st = opaque;
 	uint32_t e = mirror_happened(&st->mirror, idx);
 	int events = 0;
 
+	if (e & (EPOLLERR | EPOLLHUP) && mirror_wanted(&st->mirror, idx) & EPOLLOUT &&
+	    !(mirror_wanted(&st->mirror, idx) & EPOLLIN)) {
+		if (!(e & (EPOLLOUT | EPOLLHUP)))
+			take_error(idx);
+		return SLIRP_POLL_OUT;
+	}
 	events |= e & EPOLLIN ? SLIRP_POLL_IN : 0;
 	events |= e & EPOLLOUT ? SLIRP_POLL_OUT : 0;
 	events |= e & EPOLLPRI ? SLIRP_POLL_PRI : 0;
