@@ -7,7 +7,7 @@ load lib/vm-test
 load lib/netns
 
 setup_file() {
-	world_file || return 0
+	world_alone && world_file || return 0
 	world
 }
 

@@ -21,6 +21,7 @@
 #include "net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -348,4 +349,29 @@ bool net_dials(const struct net *net)
 		if (net->iface[i].config.dir >= 0)
 			return true;
 	return false;
+}
+
+struct control_call {
+	struct net *net;
+	int fd;
+};
+
+static void do_control(void *arg)
+{
+	struct control_call *call = arg;
+	const struct iface *f = &call->net->iface[0];
+
+	/* An answer that is awaited there must not be taken by somebody else. */
+	if (call->net->count && f->config.from == NET_FROM_CONTROL && f->state == STATE_UP && f->config.control >= 0)
+		call->fd = fcntl(f->config.control, F_DUPFD_CLOEXEC, 0);
+}
+
+/** net_control() - VM_NET's socket, on which `dial` may be asked. @net: may be NULL. Return: the caller's; -1: none. */
+int net_control(struct net *net)
+{
+	struct control_call call = { net, -1 };
+
+	if (net)
+		worker_call(net->worker, do_control, &call);
+	return call.fd;
 }

@@ -37,5 +37,6 @@ void *net_lost_arg(struct net *net, unsigned int i);
 void net_lost(void *arg);
 void net_counts(struct net *net, unsigned int i, struct net_counts *counts);
 bool net_dials(const struct net *net);
+int net_control(struct net *net);
 
 #endif

@@ -285,6 +285,23 @@ static void verb_dial(struct conn *c, struct msg *req)
 	conn_reply(c, &m);
 }
 
+static void verb_net(struct conn *c, struct msg *req)
+{
+	int fd = net_control(c->vm->net);
+	struct msg m;
+
+	(void)req;
+	if (fd < 0) {
+		conn_error(c, ENOTCONN, net_interfaces(c->vm->net) ? "net: vm-net is not there" :
+			   "net: the VM has no network: start it with `vm-net -- vm-boot ...`");
+		return;
+	}
+	msg_init(&m);
+	msg_add(&m, "ok");
+	msg_add_fd(&m, &fd);
+	conn_reply(c, &m);
+}
+
 static const struct verb {
 	const char *name;
 	int min, max;           /* words after the verb */
@@ -302,6 +319,7 @@ static const struct verb {
 	{ "kill", 0, 0, 0, verb_kill },
 	{ "wait", 0, 0, 0, verb_wait },
 	{ "dial", 0, 0, 0, verb_dial },
+	{ "net", 0, 0, 0, verb_net },
 	{ "vsock", 1, 2, 0, verb_vsock },
 	{ "vsock-listen", 1, 1, 0, verb_vsock_listen },
 };

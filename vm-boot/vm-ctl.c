@@ -35,6 +35,7 @@ static const struct opts opts = {
 		  "  stop [SEC]            ask the guest to power off; after SEC (10), kill it\n"
 		  "  kill                  end it at once\n"
 		  "  console-size C R      tell the guest its console's size\n"
+		  "  net VERB [ARG]...     ask its network: status, forward add|del|list, policy FILE [live]\n"
 		  "  handle                print the VM's handle\n"
 		  "  list                  print the handles of all your VMs\n\n"
 		  "Without -V the variable VM is used, or a handle line on stdin. See vm-ctl(1).",
@@ -49,7 +50,8 @@ static const struct {
 	int min, max;
 } verbs[] = {
 	{ "status", 0, 0 }, { "ready", 0, 1 }, { "wait", 0, 0 }, { "pause", 0, 0 }, { "resume", 0, 0 },
-	{ "stop", 0, 1 }, { "kill", 0, 0 }, { "console-size", 2, 2 }, { "handle", 0, 0 },
+	{ "stop", 0, 1 }, { "kill", 0, 0 }, { "console-size", 2, 2 }, { "net", 1, 3 },
+	{ "handle", 0, 0 },
 	{ "list", 0, 0 },
 };
 
@@ -129,6 +131,77 @@ static int print_words(const struct msg *m)
 	return fflush(stdout) ? 1 : 0;
 }
 
+/* Open the file that `net policy` names. */
+static int open_policy(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		die(2, "%s: %s", path, errstr(errno));
+	return fd;
+}
+
+/* A connection to the VM's network. */
+static int dial_network(int sock, char *err, size_t errsize)
+{
+	static const char *const words[] = { "net", "dial" };
+	size_t i;
+	int e;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		struct msg request, reply;
+
+		msg_init(&request);
+		msg_add(&request, words[i]);
+		e = ctl_call(sock, &request, &reply, err, errsize);
+		if (i)
+			close(sock);
+		if (e)
+			return e;
+		sock = msg_take_fd(&reply, 0);
+		msg_drop(&reply);
+		if (sock < 0) {
+			snprintf(err, errsize, "net: the answer has no socket");
+			return -EBADMSG;
+		}
+	}
+	return sock;
+}
+
+/* Ask the network. Forwards come in several answers if there are many. Return: exit status. */
+static int ask_network(int sock, int words, char *const word[])
+{
+	bool policy = words > 1 && !strcmp(word[0], "policy"), list = words == 2 && !strcmp(word[1], "list");
+	char err[512], skip[32] = "";
+	struct msg request, reply;
+	int i, e, fd, status;
+
+	fd = policy ? open_policy(word[1]) : -1;
+	sock = dial_network(sock, err, sizeof(err));
+	if (sock < 0)
+		die(1, "%s", err);
+	do {
+		msg_init(&request);
+		for (i = 0; i < words; i++)
+			if (!policy || i != 1)
+				msg_add(&request, word[i]);
+		if (*skip)
+			msg_add(&request, skip);
+		if (fd >= 0)
+			msg_add_fd(&request, &fd);
+		e = ctl_call(sock, &request, &reply, err, sizeof(err));
+		if (e)
+			die(1, "%s", err);
+		*skip = 0;
+		if (list && reply.words > 1 && !strncmp(reply.word[reply.words - 1], "more=", 5))
+			snprintf(skip, sizeof(skip), "%s", reply.word[--reply.words] + 5);
+		status = print_words(&reply);
+		msg_drop(&reply);
+	} while (*skip && !status);
+	close(sock);
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
 	struct vm_link link = VM_LINK_INIT;
@@ -161,6 +234,8 @@ int main(int argc, char *argv[])
 		puts(link.handle);
 		return fflush(stdout) ? 1 : 0;
 	}
+	if (!strcmp(argv[i], "net"))
+		return ask_network(link.sock, argc - i - 1, argv + i + 1);
 	msg_init(&request);
 	for (; i < argc; i++)
 		msg_add(&request, argv[i]);

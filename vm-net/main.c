@@ -264,9 +264,8 @@ static void add_forwards(struct net *n)
 	for (spec = n->o.forward; spec && *spec; spec++) {
 		err = forwards_add(n->router->forwards, *spec, told, why, sizeof(why));
 		if (err)
-			die(err == -EINVAL ? NETOPTS_USAGE : NETOPTS_FAILED, "-p %s: %s", *spec, why);
-		if (fwdspec_parse(*spec, &f, why, sizeof(why)))
-			continue;
+			die(NETOPTS_FAILED, "-p %s: %s", *spec, why);
+		fwdspec_parse(*spec, &f, why, sizeof(why));     /* netopts.c has seen that it can */
 		if (*f.path && n->dirs == NETCONFINE_DIRS)
 			die(NETOPTS_USAGE, "-p: at most %d sockets with a path", NETCONFINE_DIRS - 1);
 		if (*f.path)

@@ -76,7 +76,7 @@ static void on_conn(void *arg, uint32_t events)
 		drop(c);
 		return;
 	}
-	fd = netverb_run(c->ctl->router, n < 0 ? NULL : &request, &answer);
+	fd = netverb_run(c->ctl->router, c->shared, n < 0 ? NULL : &request, &answer);
 	if (n > 0)
 		msg_drop(&request);
 	if (fd >= 0)

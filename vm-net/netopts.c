@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "fwdspec.h"
 #include "log.h"
 #include "opts.h"
 #include "util.h"
@@ -125,6 +126,16 @@ static void take_host(const char ***list, const char *option, const char *arg)
 	append(list, arg);
 }
 
+static void take_forward(struct netopts *o, const char *arg)
+{
+	char why[256];
+	struct fwdspec f;
+
+	if (fwdspec_parse(arg, &f, why, sizeof(why)))
+		opts_usage(&opts, "-p: %s", why);
+	append(&o->forward, arg);
+}
+
 static void take_network(struct netopts *o, int id, const char *arg)
 {
 	uint64_t mtu;
@@ -168,7 +179,7 @@ static void take(struct netopts *o, int id, const char *arg)
 		o->policy = arg;
 		break;
 	case 'p':
-		append(&o->forward, arg);
+		take_forward(o, arg);
 		break;
 	case 'l':
 		o->listen = arg;

@@ -231,23 +231,25 @@ static int verb_dial(struct router *r, struct msg *req, struct msg *m)
 static const struct {
 	const char *name;
 	int min, max, fds;
+	bool shared;
 	int (*run)(struct router *r, struct msg *req, struct msg *answer);
 } verbs[] = {
-	{ "frames", 0, 0, 0, verb_frames },
-	{ "policy", 0, 1, 1, verb_policy },
-	{ "forward", 1, 2, 0, verb_forward },
-	{ "status", 0, 0, 0, verb_status },
-	{ "dial", 0, 0, 0, verb_dial },
+	{ "frames", 0, 0, 0, true, verb_frames },
+	{ "policy", 0, 1, 1, false, verb_policy },
+	{ "forward", 1, 2, 0, false, verb_forward },
+	{ "status", 0, 0, 0, false, verb_status },
+	{ "dial", 0, 0, 0, true, verb_dial },
 };
 
 /**
  * netverb_run() - do what a client asks
  * @r: network
+ * @shared: others hold the same end of the connection, and could take the answer: few verbs there
  * @req: request; NULL: a packet that means nothing
  * @m: filled in with the answer
  * Return: a connection to serve from now on, or -1.
  */
-int netverb_run(struct router *r, struct msg *req, struct msg *m)
+int netverb_run(struct router *r, bool shared, struct msg *req, struct msg *m)
 {
 	size_t i;
 
@@ -258,6 +260,10 @@ int netverb_run(struct router *r, struct msg *req, struct msg *m)
 	for (i = 0; i < ARRAY_SIZE(verbs); i++) {
 		if (strcmp(verbs[i].name, req->word[0]))
 			continue;
+		if (shared && !verbs[i].shared) {
+			refuse(m, EPERM, "this connection is shared with others: ask `dial` for one");
+			return -1;
+		}
 		if (req->words - 1 >= verbs[i].min && req->words - 1 <= verbs[i].max && req->fds == verbs[i].fds)
 			return verbs[i].run(r, req, m);
 		refuse(m, EINVAL, "wrong number of words or descriptors");

@@ -3,9 +3,11 @@
 #ifndef NETVERBS_H
 #define NETVERBS_H
 
+#include <stdbool.h>
+
 struct msg;
 struct router;
 
-int netverb_run(struct router *r, struct msg *request, struct msg *answer);
+int netverb_run(struct router *r, bool shared, struct msg *request, struct msg *answer);
 
 #endif

@@ -27,6 +27,13 @@
 # A file's setup_file is `world_file || return 0; world`, its setup world_setup, its teardown world_teardown, its
 # teardown_file world_end.
 
+# world_alone: before world_file, for files in which no engine is: once, and fast, is enough.
+world_alone() {
+	export LACKS=''
+	[ -z "${LAB-}" ] || LACKS='no engine is in this: it is tested outside of the lab'
+	[ -z "$LACKS" ]
+}
+
 # world_file: first in setup_file, then world; false when this machine cannot, which world_setup says then.
 world_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
@@ -122,7 +129,7 @@ enter() {
 	shift
 	# shellcheck disable=SC2016 # the inner shell's
 	exec ${LIMITED:+timeout -s KILL "$LIMITED"} nsenter -t "$pid" \
-		${USERNS:+--user --preserve-credentials} --net --mount -- sh -c 'cd "$0" && exec "$@"' "$PWD" "$@" 3>&-
+		${USERNS:+--user --preserve-credentials} --net --mount --root --wdns=/ -- sh -c 'cd "$0" && exec "$@"' "$PWD" "$@" 3>&-
 }
 
 in_net() { (LIMITED=${LIMIT:-60} enter net "$@"); }
@@ -225,7 +232,7 @@ guest_of() {
 	local pid
 	pid=$(cat "$WORLD/guest.pid")
 	# shellcheck disable=SC2016 # the inner shell's
-	background tap host "$@" nsenter -t "$pid" --net --mount -- sh -c 'exec frames_tap control "$VM_NET"'
+	background tap host "$@" nsenter -t "$pid" --net --mount --root --wdns=/ -- sh -c 'exec frames_tap control "$VM_NET"'
 	guest_resolves
 }
 

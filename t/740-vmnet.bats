@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+# A VM on vm-net, in the namespaces' world (lib/netns): what its users do, on the engine under test.
+
+bats_require_minimum_version 1.5.0
+load lib/vm-test
+load lib/netns
+
+setup_file() {
+	world_file || return 0
+	rmdir "$VM_RUNTIME_DIR"
+	vm_file || return 0
+	world
+	printf 'allow tcp www.example.test port 7,19,80\nallow udp 203.0.113.9\nallow icmp *\n' >policy
+	in_host vm-net -P policy -p 8007:7 -p 8007:7/udp --log "$PWD/net.log" -- \
+		vm-boot --engine "$VM_ENGINE" -d -n net -m 256M >handle
+	ctl -V net ready agent
+}
+
+setup() {
+	[ -z "$LACKS" ] || skip "$LACKS"
+	world_setup
+	export VM=net
+}
+
+teardown() {
+	[ -n "$LACKS" ] || { end_all && no_leak net; }
+}
+
+teardown_file() {
+	[ -d "$WORLD" ] || return 0
+	[ ! -d "$VM_RUNTIME_DIR/net" ] || { ctl -V net stop && ctl -V net wait; } >/dev/null
+	world_end
+}
+
+ex() {
+	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
+}
+
+@test 'addresses, routes and names are there before any command' {
+	run -0 ex ip addr show dev eth0
+	[[ $output == *'mtu 65520'* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]]
+	[ "$(ex cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
+	ex ping -c 2 -i 0.2 -W 10 10.0.2.2
+	ex ping -c 2 -i 0.2 -W 10 fd00::2
+	ex ping -c 1 -W 10 203.0.113.200
+	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.200:0$'
+}
+
+@test 'what the policy names is reached, and nothing else' {
+	run -1 ex nc -w 5 203.0.113.9 80
+	[[ $output == *refused* ]]
+	run -0 ex nslookup www.example.test
+	[[ $output == *203.0.113.9* && $output == *2001:db8::9* ]]
+	[ "$(ex sh -c 'echo 1000000 | nc www.example.test 19 | wc -c')" -eq 1000000 ]
+	[[ $(ex sh -c 'head -c 1000000 /dev/zero | nc 203.0.113.9 80') == 1000000* ]]
+	run -1 ex nslookup secret.evil.test
+	[[ $output == *REFUSED* ]]
+	run -1 ex nc -w 5 10.0.2.2 7
+	never_heard '(evil.test|host tcp)'
+}
+
+@test 'DHCP gives what the agent has set' {
+	run -0 ex sh -c 'printf "#!/bin/sh\n[ \$1 != bound ] || env\n" >/tmp/d; chmod +x /tmp/d; udhcpc -i eth0 -n -q -f -s /tmp/d'
+	[[ $output == *ip=10.0.2.15* && $output == *router=10.0.2.2* && $output == *dns=10.0.2.3* ]]
+}
+
+@test 'forwards: from the start, and at run time' {
+	vm-exec -d sh -c 'while nc -l -p 7 -e cat; do :; done' 3>&-
+	ex sh -c 'until netstat -lnt | grep -q :7; do :; done'
+	[ "$(in_host sh -c 'echo hello | socat -t 5 - TCP:127.0.0.1:8007')" = hello ]
+	run -0 ctl net forward list
+	[[ $output == *8007:7* && $output == *8007:7/udp* ]]
+	run -0 ctl net forward add 127.0.0.1:0:7
+	[[ $output =~ ^127.0.0.1:([0-9]+):7/tcp$ ]]
+	port=${BASH_REMATCH[1]}
+	ex sh -c 'until netstat -lnt | grep -q :7; do :; done'
+	[ "$(in_host sh -c "echo again | socat -t 5 - TCP:127.0.0.1:$port")" = again ]
+	ctl net forward del "$output"
+	run -1 in_host socat - "TCP:127.0.0.1:$port"
+	run -1 ctl net forward add 1:2:3:4
+	run -1 ctl net forward del 127.0.0.1:1:2
+}
+
+@test 'vm-ctl net: status, another policy, also for flows that are under way' {
+	run -0 ctl net status
+	[[ $output == *guest=up* && $output == *mtu=65520* && $output == *dns_queries=* ]]
+	ex nslookup www.example.test
+	printf 'allow udp 203.0.113.9\n' >strict
+	vm-exec nc 203.0.113.9 86 3>&- &
+	local open=$!
+	run -0 ctl net policy strict
+	[ "$output" = ended=0 ]
+	run -1 ex nc -w 5 203.0.113.9 80
+	printf 'allow tcp\n' >wrong
+	run -1 ctl net policy wrong
+	[[ $output == *:1:* ]]
+	run -1 ex nc -w 5 203.0.113.9 80
+	run -2 ctl net policy nowhere
+	run -0 ctl net policy "$BATS_FILE_TMPDIR/policy" live
+	run -1 ctl net nonsense
+	kill "$open"
+	wait "$open" || :
+}
+
+@test "QEMU's -netdev stream, with no vm-boot between" {
+	[ "$VM_ENGINE" = qemu ] || skip 'the qemu engine alone needs what this needs: QEMU without KVM'
+	background vmnet host vm-net --ready-fd 1 --frames "$PWD/frames"
+	cat >script <<-END
+		set timeout 60
+		proc want {re} { expect -re \$re {} timeout { puts "NEVER CAME: \$re"; exit 1 } eof { puts "EOF: \$re"; exit 1 } }
+		spawn -noecho qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M q35 -m 256M \
+			-kernel $IMAGE/bzImage -initrd $IMAGE/initrd -append {console=ttyS0 quiet} -serial stdio \
+			-device virtio-net-pci,netdev=n -netdev stream,id=n,server=off,addr.type=unix,addr.path=$PWD/frames
+		want {~# }
+		send "ip link set eth0 up; udhcpc -i eth0 -n -q -f -s /bin/true\r"
+		want {lease of 10.0.2.15 obtained}
+		send "ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2; echo 100000 | nc 203.0.113.9 19 | wc -c\r"
+		want {\n100000\r}
+		send "poweroff -f\r"
+		expect eof
+	END
+	LIMIT=90 run -0 in_host expect -f script
+	heard '^wire syn 192.168.77.2:[0-9]+ 203.0.113.9:19$'
+}
+
+@test 'vm-net killed: the link goes down, and nothing hangs' {
+	pid=$(marked "$BATS_FILE_TMPDIR" | while read -r p; do [ "$(cat "/proc/$p/comm")" != vm-net ] || echo "$p"; done | head -n 1)
+	kill -KILL "$pid"
+	# shellcheck disable=SC2016 # the guest's
+	ex sh -c 'n=0; while [ "$(cat /sys/class/net/eth0/carrier)" != 0 ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done'
+	run -0 ctl status
+	[[ $output == *,down,* ]]
+	run -1 ctl net status
+	[[ $output == *'vm-net is not there'* ]]
+	[ "$(ex echo alive)" = alive ]
+}
