@@ -242,6 +242,29 @@ no_name() {
 	run -0 client udp 203.0.113.9 7 100
 }
 
+@test 'another policy by SIGHUP; a wrong one, or none, changes nothing' {
+	local pid end
+	echo 'allow tcp 203.0.113.9' >policy
+	background vmnet host vm-net -P policy --ready-fd 1 -l "$PWD/net"
+	pid=$(cat bg/vmnet.pid)
+	guest_up "$PWD/net"
+	opens 203.0.113.9
+	denied 203.0.113.10
+	echo 'allow tcp' >new && mv new policy
+	kill -HUP "$pid"
+	in_host world_client await "$PWD/bg/vmnet.err" 'policy:1: .*stays as it was'
+	opens 203.0.113.9
+	rm policy
+	kill -HUP "$pid"
+	in_host world_client await "$PWD/bg/vmnet.err" 'No such file.*stays as it was'
+	opens 203.0.113.9
+	echo 'allow tcp 203.0.113.10' >new && mv new policy
+	kill -HUP "$pid"
+	end=$((SECONDS + 10))
+	until [ "$(client open 203.0.113.10 7)" = connected ]; do [ $SECONDS -lt $end ]; done
+	denied 203.0.113.9 9
+}
+
 @test 'redirect: a program of the host gets the connection, and is told where it was going' {
 	socat UNIX-LISTEN:"$PWD/proxy",fork EXEC:cat 3>&- &
 	local proxy=$!

@@ -31,6 +31,7 @@
 #include "netctl.h"
 #include "netopts.h"
 #include "policy_parse.h"
+#include "reader.h"
 #include "resolv.h"
 #include "router.h"
 #include "sockpath.h"
@@ -44,6 +45,7 @@ struct net {
 	struct router *router;
 	struct hostaddr *host;
 	struct resolv *resolv;
+	struct reader *reader;          /* of the policy */
 	struct netctl ctl;
 	int log_fd, pcap_fd, null;
 	int dir[NETCONFINE_DIRS];       /* of sockets that we made */
@@ -165,13 +167,38 @@ static void stop(void *arg)
 	loop_stop(n->loop);
 }
 
+/* The policy again: a wrong one changes nothing. */
+static void on_policy(void *arg, int opened)
+{
+	struct net *n = arg;
+	autoclose int fd = opened;
+	char why[POLICY_ERROR];
+	struct policy *p;
+
+	if (fd < 0) {
+		warn("%s: %s: the policy stays as it was", n->o.policy, errstr(-fd));
+		return;
+	}
+	if (policy_read(fd, n->o.policy, &p, why)) {
+		warn("%s: the policy stays as it was", why);
+		return;
+	}
+	if (router_use(n->router, p, false) < 0)
+		warn("%s: redirects to too many targets: the policy stays as it was", n->o.policy);
+	policy_unref(p);
+}
+
 static void on_signal(void *arg, uint32_t events)
 {
 	struct net *n = arg;
 	struct signalfd_siginfo si;
 
 	(void)events;
-	if (read(n->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+	if (read(n->signals, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (si.ssi_signo == SIGHUP && n->reader)
+		reader_ask(n->reader);
+	else
 		loop_stop(n->loop);
 }
 
@@ -293,6 +320,8 @@ static void set_up(struct net *n)
 		die(NETOPTS_FAILED, "the host's addresses cannot be followed, which the policy needs: %s", errstr(-err));
 	n->router->space.host = n->host;
 	set_up_dns(n);
+	if (n->o.policy && !(n->reader = reader_new(n->loop, n->o.policy, on_policy, n)))
+		die(NETOPTS_FAILED, "%s: %s", n->o.policy, errstr(errno));
 	add_forwards(n);
 	err = journal_open(&n->router->journal, n->log_fd);
 	if (err)
@@ -341,10 +370,9 @@ static void take_signals(struct net *n)
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
-	if (!n->o.prog) {
+	sigaddset(&mask, SIGHUP);
+	if (!n->o.prog)
 		sigaddset(&mask, SIGINT);
-		sigaddset(&mask, SIGHUP);
-	}
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	n->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (n->signals < 0 || loop_add(n->loop, n->signals, EPOLLIN, on_signal, n) < 0)
@@ -366,6 +394,7 @@ static void tear_down(struct net *n)
 		debug("%s: %s", n->name, errstr(errno));
 	netctl_free(&n->ctl);
 	resolv_free(n->resolv);
+	reader_free(n->reader);
 	router_free(n->router);
 	hostaddr_free(n->host);
 	loop_free(n->loop);

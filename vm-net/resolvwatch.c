@@ -5,8 +5,7 @@
  *	vm-net ◀── one byte n, n servers ── a child that opens, reads and parses
  *	  └─ its end ──────────────────────▶ EOF: the child ends, too
  *
- * The child is forked before vm-net confines itself, holds the socket and nothing else, may open files for reading and no
- * other thing, and ignores the terminal's signals: it lives by its socket. It says what changed, not what happened.
+ * The child (child.h) may open files for reading and no other thing. It says what changed, not what happened.
  *
  * The file is replaced by rename (NetworkManager), is a link into /run (systemd-resolved) whose directory may come and
  * go, or is written in place and mounted from elsewhere (containers). So with inotify it watches the directory of each
@@ -21,18 +20,15 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "child.h"
 #include "log.h"
 #include "loop.h"
-#include "sandbox.h"
 #include "util.h"
 
 enum {
@@ -166,33 +162,6 @@ static void follow(int sock, const char *path, struct list *told)
 	}
 }
 
-static void confine(int sock)
-{
-	static const struct sandbox_call calls[] = {
-		{ .nr = SYS_poll }, { .nr = SYS_ppoll }, { .nr = SYS_read }, { .nr = SYS_close }, { .nr = SYS_fstat },
-		{ .nr = SYS_newfstatat }, { .nr = SYS_readlink }, { .nr = SYS_readlinkat },
-		{ .nr = SYS_openat, .arg = 2, .mask = O_ACCMODE | O_CREAT | O_TRUNC, .value = O_RDONLY },
-		{ .nr = SYS_inotify_init1 }, { .nr = SYS_inotify_add_watch }, { .nr = SYS_sendto },
-		/* For an interface's number: a socket that says it and nothing else. */
-		{ .nr = SYS_socket, .arg = 0, .mask = 0xffffffff, .value = AF_UNIX },
-		{ .nr = SYS_ioctl, .arg = 1, .mask = 0xffffffff, .value = SIOCGIFINDEX },
-		{ .nr = SYS_mmap }, { .nr = SYS_munmap }, { .nr = SYS_brk }, { .nr = SYS_exit_group },
-	};
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), i;
-	size_t k;
-
-	for (k = 0; k < ARRAY_SIZE(signals); k++)
-		signal(signals[k], SIG_IGN);
-	/* Whoever waits for the end of our stdout or stderr must not wait for this process. */
-	for (i = 0; i <= 2; i++)
-		if (dup2(null, i) < 0)
-			close(i);
-	prctl(PR_SET_NAME, "vm-net resolv");
-	if (sandbox_close_others(&sock, 1) || sandbox_drop_capabilities() || sandbox_calls(calls, ARRAY_SIZE(calls)))
-		_exit(1);
-}
-
 /* -- vm-net -- */
 
 static void on_message(void *arg, uint32_t events)
@@ -230,22 +199,26 @@ static void on_message(void *arg, uint32_t events)
  */
 struct resolv *resolv_follow(struct loop *loop, const char *path, resolv_fn *fn, void *arg)
 {
+	static const struct sandbox_call calls[] = {
+		{ .nr = SYS_poll }, { .nr = SYS_ppoll }, { .nr = SYS_read }, { .nr = SYS_close }, { .nr = SYS_fstat },
+		{ .nr = SYS_newfstatat }, { .nr = SYS_readlink }, { .nr = SYS_readlinkat },
+		{ .nr = SYS_openat, .arg = 2, .mask = O_ACCMODE | O_CREAT | O_TRUNC, .value = O_RDONLY },
+		{ .nr = SYS_inotify_init1 }, { .nr = SYS_inotify_add_watch }, { .nr = SYS_sendto },
+		/* For an interface's number: a socket that says it and nothing else. */
+		{ .nr = SYS_socket, .arg = 0, .mask = 0xffffffff, .value = AF_UNIX },
+		{ .nr = SYS_ioctl, .arg = 1, .mask = 0xffffffff, .value = SIOCGIFINDEX },
+		{ .nr = SYS_mmap }, { .nr = SYS_munmap }, { .nr = SYS_brk }, { .nr = SYS_exit_group },
+	};
 	struct resolv *r = calloc(1, sizeof(*r));
 	struct list l;
-	int pair[2];
 
-	if (!r || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		free(r);
+	if (!r)
 		return NULL;
-	}
-	*r = (struct resolv){ .loop = loop, .fd = pair[0], .watch = -1, .fn = fn, .arg = arg };
+	*r = (struct resolv){ .loop = loop, .fd = -1, .watch = -1, .fn = fn, .arg = arg };
 	l.n = resolv_open(path, l.server);
-	r->pid = fork();
-	if (r->pid == 0) {
-		confine(pair[1]);
-		follow(pair[1], path, &l);
-	}
-	close(pair[1]);
+	r->pid = child_fork(&r->fd, "vm-net resolv", calls, ARRAY_SIZE(calls));
+	if (r->pid == 0)
+		follow(r->fd, path, &l);
 	r->watch = r->pid < 0 ? -1 : loop_add(loop, r->fd, EPOLLIN, on_message, r);
 	if (r->watch < 0) {
 		resolv_free(r);
@@ -261,9 +234,6 @@ void resolv_free(struct resolv *r)
 	if (!r)
 		return;
 	loop_del(r->loop, &r->watch);
-	cleanup_fd(&r->fd);
-	if (r->pid > 0)
-		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-			continue;
+	child_end(&r->fd, r->pid);
 	free(r);
 }
