@@ -130,12 +130,21 @@ answers() {
 	[[ $output == *203.0.113.9* ]]
 }
 
-@test 'the DNS server has no TCP port, and the host has none of its own behind it' {
+@test 'names over TCP, and nothing else at that address' {
 	guest_of vm-net --
-	run -1 client open 10.0.2.3 53
-	[ "$output" = 'Connection refused' ]
+	local i
+	for i in 1 2 3; do
+		run -0 in_guest world_ask -t 10.0.2.3 www.example.test A
+		[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+	done
+	run -0 in_guest world_ask -t 10.0.2.3 none.example.test A
+	[ "$output" = NXDOMAIN ]
+	run -0 in_guest world_ask 10.0.2.3 www.example.test A
 	run -1 client open fd00::3 53
 	[ "$output" = 'Connection refused' ]
+	run -1 client open 10.0.2.3 54
+	[ "$output" = 'Connection refused' ]
+	never_heard '^host tcp'
 }
 
 @test 'resolv.conf that changes is followed' {

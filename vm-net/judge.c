@@ -2,8 +2,8 @@
 /*
  * judge.c - the policy's answers to what the filter and the forwarder ask, and the log of them.
  *
- * A guest's queries reach our own server by UDP. The same address by TCP is a flow like any other to the policy, which
- * allows it; but nobody listens there, and libslirp would take it to the host's own resolver: it is denied here.
+ * A guest's queries by UDP are the filter's. By TCP they are flows, which are carried to our own server (dnstcp.h), over
+ * IPv4 alone as all that is; whatever else goes to its address libslirp would take to the host's loopback: it is denied.
  */
 #include "router.h"
 #include "util.h"
@@ -35,11 +35,16 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 	if (f.proto == POLICY_ICMP)
 		f.port = 0;
 	policy_judge(r->policy, &f, &view, &verdict);
+	*v = (struct flow_verdict){ .rule = verdict.line, .sni = verdict.sni };
+	if (to_forwarder(&r->subnet, &key->remote) && key->proto == PKT_PROTO_TCP && key->remote_port == DNS_PORT &&
+	    r->redirects && addr_is_v4(&key->remote)) {
+		redirects_service(r->redirects, v);
+		return true;
+	}
 	if (to_forwarder(&r->subnet, &key->remote) || (r->redirects && redirects_private(r->redirects, &key->remote)) ||
 	    (verdict.redirect && !r->redirects))
 		verdict.allow = false;
 	journal_flow(&r->journal, key, &verdict);
-	*v = (struct flow_verdict){ .rule = verdict.line, .sni = verdict.sni };
 	return verdict.allow && (!verdict.redirect || redirects_verdict(r->redirects, verdict.redirect, v));
 }
 

@@ -36,7 +36,7 @@
 #include "stack.h"
 #include "util.h"
 
-enum { BACKLOG = 4096, FIRST_PORT = 1, PROXY_HEADER = 28 };
+enum { BACKLOG = 4096, FIRST_PORT = 1, SERVICE_PORT = 65535, PROXY_HEADER = 28 };
 
 struct place {
 	struct policy_target target;
@@ -55,6 +55,8 @@ struct redirects {
 	const struct nat *nat;
 	redirect_fn *cut;
 	void *arg;
+	redirect_service_fn *service;
+	void *service_arg;
 	struct relays *relays;
 	struct addr private;
 	int listener, inode, spare;     /* inode: O_PATH of the listener's */
@@ -235,6 +237,27 @@ bool redirects_verdict(struct redirects *r, const struct policy_target *t, struc
 	return true;
 }
 
+/**
+ * redirects_serve() - have flows served by this process
+ * @r
+ * @fn, @arg: gets the connections of flows for which redirects_service() was asked; called by redirects_passed()
+ * Return: 0, -errno.
+ */
+int redirects_serve(struct redirects *r, redirect_service_fn *fn, void *arg)
+{
+	r->service = fn;
+	r->service_arg = arg;
+	return stack_unix(r->stack, r->path, &r->private, SERVICE_PORT);
+}
+
+/** redirects_service() - carry a flow to who serves it. @r: redirects_serve() was called. @v: changed. */
+void redirects_service(const struct redirects *r, struct flow_verdict *v)
+{
+	v->redirect = true;
+	v->to = r->private;
+	v->to_port = SERVICE_PORT;
+}
+
 /* -- connections -- */
 
 /* PROXY protocol, version 2: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt §2.2 */
@@ -321,6 +344,10 @@ void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len)
 	slot = len < PKT_ETH + PKT_IP4 + 4 ? NULL : nat_slot(r->nat, get_be16(frame + PKT_ETH + PKT_IP4));
 	if (!slot || !addr_equal(&slot->to, &r->private))
 		return;
+	if (slot->to_port == SERVICE_PORT && r->service) {
+		r->service(r->service_arg, &near);
+		return;
+	}
 	i = (unsigned int)slot->to_port - FIRST_PORT;
 	if (i < r->places)
 		connect_target(r, &near, &r->place[i].target, slot);

@@ -23,6 +23,9 @@ enum { REDIRECT_TARGETS = 1024, REDIRECT_RELAYS = 1024 };
 /* The target of a flow refused, or reset it: filter_cut(). Called from the loop. */
 typedef void redirect_fn(void *arg, const struct flow_key *key);
 
+/* A flow that we serve ourselves: its connection, consumed. */
+typedef void redirect_service_fn(void *arg, int *fd);
+
 struct redirect_figures {
 	unsigned int open;              /* connections to targets now */
 	uint64_t refused;               /* flows that found no room */
@@ -35,6 +38,8 @@ void redirects_free(struct redirects *r);
 int redirects_use(struct redirects *r, const struct policy *p);
 bool redirects_private(const struct redirects *r, const struct addr *a);
 bool redirects_verdict(struct redirects *r, const struct policy_target *t, struct flow_verdict *v);
+int redirects_serve(struct redirects *r, redirect_service_fn *fn, void *arg);
+void redirects_service(const struct redirects *r, struct flow_verdict *v);
 void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len);
 struct redirect_figures redirects_figures(const struct redirects *r);
 

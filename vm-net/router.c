@@ -195,12 +195,23 @@ static void answer(void *arg, const struct dns_client *c, const uint8_t *msg, si
 	struct router *r = arg;
 	struct filter_dns to = { .port = get_le16(c->ref + 22) };
 
+	if (c->tcp) {
+		dnstcp_answer(r->dnstcp, c, msg, len);
+		return;
+	}
 	memcpy(to.guest.b, c->ref, 16);
 	memcpy(to.mac, c->ref + 16, PKT_MAC);
 	to.server = addr_is_v4(&to.guest) ? r->subnet.dns4 : r->subnet.dns6;
 	if (filter_dns_answer(&r->filter, &to, msg, len))
 		debug("dns: an answer of %zu bytes found no way to the guest", len);
 	cable_flush(&r->cable);
+}
+
+static void by_tcp(void *arg, int *fd)
+{
+	struct router *r = arg;
+
+	dnstcp_take(r->dnstcp, fd);
 }
 
 /* -- all of it -- */
@@ -249,9 +260,10 @@ static int start(struct router *r)
 		return err;
 	r->names = names_new(ROUTER_NAMES);
 	r->dns = dns_new(&dns);
+	r->dnstcp = r->dns ? dnstcp_new(r->loop, r->dns) : NULL;
 	r->stack = stack_new(r->loop, &r->subnet, from_stack, settled, r);
 	r->timer = loop_timer(r->loop, on_tick, r);
-	if (!r->names || !r->dns || !r->stack || r->timer < 0)
+	if (!r->names || !r->dnstcp || !r->stack || r->timer < 0)
 		return -ENOMEM;
 	r->forwards = forwards_new(r->loop, r->stack, &r->subnet);
 	if (!r->forwards)
@@ -261,6 +273,8 @@ static int start(struct router *r)
 		return -errno;
 	if (r->redirects && redirects_use(r->redirects, r->policy))
 		return -ENOSPC;
+	if (r->redirects && redirects_serve(r->redirects, by_tcp, r))
+		return -EADDRINUSE;
 	loop_timer_set(r->loop, r->timer, TICK_MSEC);
 	return 0;
 }
@@ -306,6 +320,7 @@ void router_free(struct router *r)
 	forwards_free(r->forwards);
 	filter_free(&r->filter);
 	stack_free(r->stack);
+	dnstcp_free(r->dnstcp);
 	dns_free(r->dns);
 	names_free(r->names);
 	cable_free(&r->cable);

@@ -5,6 +5,7 @@
 
 #include "cable.h"
 #include "dns.h"
+#include "dnstcp.h"
 #include "filter.h"
 #include "forward.h"
 #include "journal.h"
@@ -28,6 +29,7 @@ struct router {
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */
 	struct dns *dns;
+	struct dnstcp *dnstcp;
 	struct names *names;
 	struct space space;
 	struct policy *policy;
