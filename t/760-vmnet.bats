@@ -90,6 +90,19 @@ answers() {
 	done
 }
 
+@test 'a limit to the rate, either way' {
+	local start end way
+	guest_of vm-net --rate-limit 1M --
+	for way in 'turn 203.0.113.9 80' 'get 203.0.113.9 19'; do
+		start=${EPOCHREALTIME/./}
+		# shellcheck disable=SC2086 # words
+		run -0 client $way 2000000
+		end=${EPOCHREALTIME/./}
+		# 2 MB at 1 MiB/s, of which a tenth of a second is free; and no slower than half of that.
+		[ $((end - start)) -gt 1600000 ] && [ $((end - start)) -lt 4500000 ] || { echo $((end - start)) && false; }
+	done
+}
+
 @test 'TCP: 500 connections at once' {
 	guest_of vm-net --
 	run -0 client echo 203.0.113.9 7 1000 "$(share 500 500)"
@@ -224,7 +237,7 @@ answers() {
 @test 'bad command lines and policies: one line, status 2, and nothing is started' {
 	local word
 	# shellcheck disable=SC2154 # run --separate-stderr sets them
-	for word in '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
+	for word in '--rate-limit 1' '--rate-limit 1X' '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
 		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b'; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr in_host vm-net $word -l "$PWD/net"

@@ -25,9 +25,15 @@ struct cable {
 	struct frames_out out;
 	const struct cable_ops *ops;
 	void *arg;
+
+	/* Of cable_limit(): bytes that may pass now, either way; less than 0: that many too many did. */
+	uint64_t rate, refilled;        /* bytes a second, 0: no limit; when, msec */
+	int64_t in_left, out_left;
+	int timer;
 };
 
 int cable_init(struct cable *c, struct loop *loop, const struct cable_ops *ops, void *arg);
+int cable_limit(struct cable *c, uint64_t rate);
 void cable_free(struct cable *c);
 int cable_plug(struct cable *c, int *fd);
 void cable_unplug(struct cable *c);

@@ -319,6 +319,9 @@ static void set_up(struct net *n)
 	if (err)
 		die(NETOPTS_FAILED, "the host's addresses cannot be followed, which the policy needs: %s", errstr(-err));
 	n->router->space.host = n->host;
+	err = n->o.rate ? cable_limit(&n->router->cable, n->o.rate) : 0;
+	if (err)
+		die(NETOPTS_FAILED, "--rate-limit: %s", errstr(-err));
 	set_up_dns(n);
 	if (n->o.policy && !(n->reader = reader_new(n->loop, n->o.policy, on_policy, n)))
 		die(NETOPTS_FAILED, "%s: %s", n->o.policy, errstr(errno));

@@ -14,6 +14,7 @@ enum {
 	OPT_SUBNET = OPT_LONG,
 	OPT_SUBNET6,
 	OPT_MTU,
+	OPT_RATE_LIMIT,
 	OPT_DOMAIN,
 	OPT_DNS,
 	OPT_HOST,
@@ -36,6 +37,7 @@ static const struct opt table[] = {
 	{ OPT_SUBNET, "subnet", "ADDR/BITS", "of the guest (10.0.2.0/24)" },
 	{ OPT_SUBNET6, "subnet6", "ADDR/64", "of the guest (fd00::/64)" },
 	{ OPT_MTU, "mtu", "N", "bytes of a packet, 1280 to 65520 (65520)" },
+	{ OPT_RATE_LIMIT, "rate-limit", "RATE", "bytes a second, either way, or with K, M, G; at least 1K" },
 	{ OPT_DOMAIN, "domain", "NAME", "that DHCP tells the guest to look names up in" },
 	{ OPT_DNS, "dns", "ADDR", "ask this server, and not those of resolv.conf; repeat for more" },
 	{ OPT_HOST, "host", "NAME=ADDR", "answer the guest so when it asks for NAME" },
@@ -136,6 +138,24 @@ static void take_forward(struct netopts *o, const char *arg)
 	append(&o->forward, arg);
 }
 
+static int parse_rate(const char *arg, uint64_t *rate)
+{
+	static const char suffix[] = "KMG";
+	char number[24];
+	size_t len = strlen(arg);
+	const char *s = len ? strchr(suffix, arg[len - 1]) : NULL;
+	unsigned int shift = s && *s ? 10 * (unsigned int)(s - suffix + 1) : 0;
+
+	if (len - !!shift >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, arg, len - !!shift);
+	number[len - !!shift] = '\0';
+	if (parse_u64(number, 1, UINT64_C(1) << 40, rate) || *rate > (UINT64_C(1) << 40) >> shift)
+		return -EINVAL;
+	*rate <<= shift;
+	return *rate < 1024 ? -EINVAL : 0;
+}
+
 static void take_network(struct netopts *o, int id, const char *arg)
 {
 	uint64_t mtu;
@@ -155,6 +175,10 @@ static void take_network(struct netopts *o, int id, const char *arg)
 		if (parse_u64(arg, 1280, 65520, &mtu))
 			opts_usage(&opts, "--mtu %s: takes 1280 to 65520", arg);
 		o->subnet.mtu = (unsigned int)mtu;
+		break;
+	case OPT_RATE_LIMIT:
+		if (parse_rate(arg, &o->rate))
+			opts_usage(&opts, "--rate-limit %s: takes bytes a second, 1K or more, with K, M or G", arg);
 		break;
 	case OPT_DOMAIN:
 		if (!*arg || strlen(arg) >= sizeof(o->subnet.domain))

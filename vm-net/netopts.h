@@ -26,6 +26,7 @@ struct netopts {
 	unsigned int servers;
 	const char **host, **map;       /* NAME=ADDR, ended by NULL */
 	const char **forward;           /* ended by NULL */
+	uint64_t rate;                  /* bytes a second; 0: no limit */
 	int ready_fd;
 	char **prog;                    /* NULL: none */
 };
