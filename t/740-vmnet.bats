@@ -11,7 +11,7 @@ setup_file() {
 	rmdir "$VM_RUNTIME_DIR"
 	vm_file || return 0
 	world
-	printf 'allow tcp www.example.test port 7,19,80\nallow udp 203.0.113.9\nallow icmp *\n' >policy
+	printf 'allow tcp www.example.test port 7,19,80,86\nallow udp 203.0.113.9\nallow icmp *\n' >policy
 	in_host vm-net -P policy -p 8007:7 -p 8007:7/udp --log "$PWD/net.log" -- \
 		vm-boot --engine "$VM_ENGINE" -d -n net -m 256M >handle
 	ctl -V net ready agent
@@ -87,11 +87,17 @@ ex() {
 	[[ $output == *guest=up* && $output == *mtu=65520* && $output == *dns_queries=* ]]
 	ex nslookup www.example.test
 	printf 'allow udp 203.0.113.9\n' >strict
-	vm-exec nc 203.0.113.9 86 3>&- &
+	vm-exec sh -c 'sleep 1000 | nc 203.0.113.9 86; killall sleep' 3>&- &
 	local open=$!
+	heard '^net tcp .* 203.0.113.9:86 hold$'
 	run -0 ctl net policy strict
 	[ "$output" = ended=0 ]
 	run -1 ex nc -w 5 203.0.113.9 80
+	kill -0 "$open"
+	run -0 ctl net policy strict live
+	[[ $output == ended=[1-9]* ]] || { echo "$output" && false; }
+	wait "$open" || :
+	heard '^net (end|reset) .* 203.0.113.9:86 '
 	printf 'allow tcp\n' >wrong
 	run -1 ctl net policy wrong
 	[[ $output == *:1:* ]]
@@ -99,8 +105,6 @@ ex() {
 	run -2 ctl net policy nowhere
 	run -0 ctl net policy "$BATS_FILE_TMPDIR/policy" live
 	run -1 ctl net nonsense
-	kill "$open"
-	wait "$open" || :
 }
 
 @test "QEMU's -netdev stream, with no vm-boot between" {

@@ -9,7 +9,7 @@
 
 bats_require_minimum_version 1.5.0
 
-TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-rsh vm-run vm-shell'
+TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-net vm-rsh vm-run vm-shell'
 
 setup_file() {
 	local wrapper="$BATS_FILE_TMPDIR/bin" engine
@@ -67,7 +67,7 @@ page() {
 
 # help_options TOOL, page_options TOOL: the options in each, one a line, sorted.
 help_options() {
-	"$1" --help | grep -oE '(^|[[:space:],|[])--?[A-Za-z][A-Za-z-]*' | tr -d ' \t,|[' | sort -u
+	"$1" --help | grep -oE '(^|[[:space:],|[])--?[A-Za-z46][A-Za-z0-9-]*' | tr -d ' \t,|[' | sort -u
 }
 page_options() {
 	awk '/^\.Sh / { options = $2 == "OPTIONS" }
@@ -210,7 +210,7 @@ run_examples() {
 	awk '/^```sh/ { on = 1; next } /^```/ { on = 0 } on' "$file" >blocks
 	bash -n blocks
 	for word in $(grep -ohE '\bvm-[a-z]+\b' "$file" | sort -u); do
-		[ -x "$ROOT/bin/$word" ] || [ -d "$ROOT/$word" ] || { echo "$word"; false; }
+		[ -x "$ROOT/bin/$word" ] || [ -d "$ROOT/$word" ] || compgen -G "$ROOT/man/$word.*" || { echo "$word"; false; }
 	done
 	for word in $(sed -n 's/.*`make \([a-z]*\)`.*/\1/p; s/^make \([a-z]*\).*/\1/p' "$file"); do
 		make -C "$ROOT" -n "$word" >/dev/null
@@ -342,7 +342,7 @@ complete_words() {
 
 @test "completion: options are those of --help" {
 	. "$ROOT/lib/common/completion/pipevm.bash"
-	for tool in vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-ls vm-rsh vm-run vm-shell; do
+	for tool in vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-ls vm-net vm-rsh vm-run vm-shell; do
 		echo "$tool"
 		[ "$(complete_words "$tool" -)" = "$(help_options "$tool" | sort | tr '\n' ' ')" ]
 		complete -p "$tool"
@@ -356,7 +356,7 @@ complete_words() {
 
 @test "completion: verbs, engines, images, files and programs" {
 	. "$ROOT/lib/common/completion/pipevm.bash"
-	[ "$(complete_words vm-ctl '')" = 'console-size handle kill list pause ready resume status stop wait ' ]
+	[ "$(complete_words vm-ctl '')" = 'console-size handle kill list net pause ready resume status stop wait ' ]
 	[ "$(complete_words vm-ctl -V box st)" = 'status stop ' ]
 	[ "$(complete_words vm-ctl stop '')" = ' ' ]
 	[ "$(complete_words vm-boot --engine '')" = 'auto kvm qemu qemu:kvm ' ]

@@ -31,7 +31,7 @@ static const struct opt table[] = {
 	{ 'P', "policy", "FILE", "what the guest may reach, vm-policy(5); none: all but this host" },
 	{ 'p', "publish", "SPEC", "[ADDR:]HOST:GUEST[/udp]: what comes to this port goes to the guest's" },
 	{ 'l', "listen", "PATH", "serve the VM that comes there, VM_NET=PATH" },
-	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames: QEMU's -netdev stream" },
+	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames, as those of QEMU's stream netdev" },
 	{ '4', "ipv4-only", NULL, "no IPv6" },
 	{ '6', "ipv6-only", NULL, "no IPv4" },
 	{ OPT_SUBNET, "subnet", "ADDR/BITS", "of the guest (10.0.2.0/24)" },

@@ -7,7 +7,7 @@
 
 # _pipevm_options HELP: every option in it, one a line.
 _pipevm_options() {
-	grep -oE '(^|[[:space:],|[])--?[A-Za-z][A-Za-z-]*' <<<"$1" | tr -d ' \t,|[' | sort -u
+	grep -oE '(^|[[:space:],|[])--?[A-Za-z46][A-Za-z0-9-]*' <<<"$1" | tr -d ' \t,|[' | sort -u
 }
 
 # _pipevm_argument HELP OPTION: the word that stands for its argument there; nothing if it takes none.
