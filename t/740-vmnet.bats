@@ -87,7 +87,8 @@ ex() {
 	[[ $output == *guest=up* && $output == *mtu=65520* && $output == *dns_queries=* ]]
 	ex nslookup www.example.test
 	printf 'allow udp 203.0.113.9\n' >strict
-	vm-exec sh -c 'sleep 1000 | nc 203.0.113.9 86; killall sleep' 3>&- &
+	mkfifo silent
+	vm-exec -i nc 203.0.113.9 86 <>silent 3>&- &
 	local open=$!
 	heard '^net tcp .* 203.0.113.9:86 hold$'
 	run -0 ctl net policy strict
