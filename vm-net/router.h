@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* router.h - the virtual network as a whole: the guest's cable, the filter, the stack, DNS, the policy over them. */
+/* router.h - the virtual network as a whole: its guests, the stack, DNS, the policy over them. */
 #ifndef ROUTER_H
 #define ROUTER_H
 
-#include "cable.h"
 #include "dns.h"
-#include "filter.h"
 #include "forward.h"
 #include "journal.h"
+#include "lan.h"
+#include "member.h"
 #include "pcap.h"
 #include "policy.h"
 #include "redirect.h"
@@ -17,13 +17,17 @@
 
 struct loop;
 
-enum { ROUTER_NAMES = 65536 };          /* pairs of name and address that are remembered at a time */
+enum {
+	ROUTER_NAMES = 65536,           /* pairs of name and address that are remembered at a time */
+	ROUTER_FLOWS = 2048,            /* of one guest of several */
+};
 
 struct router {
 	struct loop *loop;
 	struct subnet subnet;
-	struct cable cable;
-	struct filter filter;
+	struct lan *lan;                /* NULL: no switch, and one guest */
+	struct member *member[LAN_PORTS];       /* by port; NULL: nobody was there yet; without a switch: the first */
+	bool asked;                     /* the stack was told who has an address */
 	struct stack *stack;
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */
@@ -35,15 +39,12 @@ struct router {
 	struct pcap pcap;
 	int timer;
 	unsigned int taken;             /* how often a guest was plugged in */
-
-	/* The guest's end is gone; NULL: nobody wants to know. */
-	void (*gone)(void *arg);
-	void *arg;
 };
 
-struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p);
+struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p, bool several);
 void router_free(struct router *r);
-int router_plug(struct router *r, int *fd);
+int router_plug(struct router *r, const char *name, int *fd);
+void router_left(struct router *r, struct member *m);
 int router_use(struct router *r, struct policy *p, bool live);
 uint64_t router_now(void);
 
