@@ -226,7 +226,7 @@ int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize
 	return e;
 }
 
-static int ask(struct net_config *c, char *err, size_t errsize)
+static int ask(struct net_config *c, const char *name, char *err, size_t errsize)
 {
 	struct pollfd p = { .fd = c->control, .events = POLLIN };
 	struct msg m;
@@ -234,6 +234,8 @@ static int ask(struct net_config *c, char *err, size_t errsize)
 
 	msg_init(&m);
 	msg_add(&m, "frames");
+	if (name)
+		msg_add(&m, name);
 	e = msg_send(c->control, &m);
 	if (!e && poll(&p, 1, ASK_MSEC) != 1)
 		e = -ETIMEDOUT;
@@ -248,10 +250,11 @@ static int ask(struct net_config *c, char *err, size_t errsize)
  * netconf_control() - ask the network at VM_NET for frames
  * @c: filled in; netconf_close() it
  * @spec: fd:N|PATH
+ * @name: that the network's other guests are to know this one by; NULL: none
  * @err, @errsize: what is wrong
  * Return: 0 or -errno.
  */
-int netconf_control(struct net_config *c, const char *spec, char *err, size_t errsize)
+int netconf_control(struct net_config *c, const char *spec, const char *name, char *err, size_t errsize)
 {
 	char why[160];
 	int e;
@@ -263,7 +266,7 @@ int netconf_control(struct net_config *c, const char *spec, char *err, size_t er
 		return fail(e, err, errsize, "VM_NET: %s: is no descriptor of a SOCK_SEQPACKET socket", spec);
 	if (e)
 		return fail(e, err, errsize, "VM_NET: %s: %s", spec, errstr(e));
-	e = ask(c, why, sizeof(why));
+	e = ask(c, name, why, sizeof(why));
 	return e ? fail(e, err, errsize, "VM_NET: %s: %s", spec, why) : 0;
 }
 
@@ -331,7 +334,7 @@ int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char
 		return fail(-E2BIG, err, errsize, "VM_NET: --net has named %d interfaces, and there are no more", NETCONF_MAX);
 	if (control && *control) {
 		memmove(c + 1, c, *n * sizeof(*c));
-		e = netconf_control(c, control, err, errsize);
+		e = netconf_control(c, control, NULL, err, errsize);
 		++*n;
 	}
 	unsetenv("VM_NET");

@@ -33,7 +33,7 @@ struct net_config {
 };
 
 int netconf_parse(struct net_config *c, const char *spec, char *err, size_t errsize);
-int netconf_control(struct net_config *c, const char *spec, char *err, size_t errsize);
+int netconf_control(struct net_config *c, const char *spec, const char *name, char *err, size_t errsize);
 int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize);
 int netconf_connect(const struct net_config *c, int type);
 int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char *err, size_t errsize);
