@@ -143,7 +143,6 @@ static int dial(struct iface *f, int type)
 
 static int ask_for_frames(struct iface *f)
 {
-	struct msg m;
 	int err;
 
 	if (f->config.control < 0)
@@ -153,9 +152,7 @@ static int ask_for_frames(struct iface *f)
 		f->config.control = -1;
 		return err;
 	}
-	msg_init(&m);
-	msg_add(&m, "frames");
-	err = msg_send(f->config.control, &m);
+	err = netconf_ask(&f->config);
 	if (err) {
 		cleanup_fd(&f->config.control);
 		return err;

@@ -226,17 +226,33 @@ int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize
 	return e;
 }
 
-static int ask(struct net_config *c, const char *name, char *err, size_t errsize)
+/* What guests can be called: a label of a host name (RFC 1123 §2.1). A VM of another name has none there. */
+static bool is_label(const char *s)
 {
-	struct pollfd p = { .fd = c->control, .events = POLLIN };
+	size_t len = strlen(s);
+
+	return len && len < NETCONF_CALLED && *s != '-' && s[len - 1] != '-' &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
+}
+
+/** netconf_ask() - ask for frames. @c: with a control socket. Return: 0, -errno; the answer is for netconf_reply(). */
+int netconf_ask(const struct net_config *c)
+{
 	struct msg m;
-	int e;
 
 	msg_init(&m);
 	msg_add(&m, "frames");
-	if (name)
-		msg_add(&m, name);
-	e = msg_send(c->control, &m);
+	if (*c->called)
+		msg_add(&m, c->called);
+	return msg_send(c->control, &m);
+}
+
+static int ask(struct net_config *c, char *err, size_t errsize)
+{
+	struct pollfd p = { .fd = c->control, .events = POLLIN };
+	struct msg m;
+	int e = netconf_ask(c);
+
 	if (!e && poll(&p, 1, ASK_MSEC) != 1)
 		e = -ETIMEDOUT;
 	if (!e)
@@ -260,13 +276,15 @@ int netconf_control(struct net_config *c, const char *spec, const char *name, ch
 	int e;
 
 	clear(c);
+	if (name && is_label(name))
+		memcpy(c->called, name, strlen(name) + 1);
 	c->from = NET_FROM_CONTROL;
 	e = open_place(c, spec, SOCK_SEQPACKET, &c->control);
 	if (e == -ENOTSOCK || e == -EINVAL)
 		return fail(e, err, errsize, "VM_NET: %s: is no descriptor of a SOCK_SEQPACKET socket", spec);
 	if (e)
 		return fail(e, err, errsize, "VM_NET: %s: %s", spec, errstr(e));
-	e = ask(c, name, why, sizeof(why));
+	e = ask(c, why, sizeof(why));
 	return e ? fail(e, err, errsize, "VM_NET: %s: %s", spec, why) : 0;
 }
 
@@ -317,7 +335,7 @@ void netconf_mac(struct net_config *c, const char *name, unsigned int i)
 /**
  * netconf_settle() - VM_NET's interface before the others, and an address for every card
  * @c, @n: interfaces, NETCONF_MAX at most
- * @name: the VM's, NULL: it was given none
+ * @name: the VM's, which the network of VM_NET is told; NULL: it was given none
  * @err, @errsize: what is wrong
  *
  * VM_NET leaves the environment: nobody after us shall take it for his. Return: 0 or -errno.
@@ -334,7 +352,7 @@ int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char
 		return fail(-E2BIG, err, errsize, "VM_NET: --net has named %d interfaces, and there are no more", NETCONF_MAX);
 	if (control && *control) {
 		memmove(c + 1, c, *n * sizeof(*c));
-		e = netconf_control(c, control, NULL, err, errsize);
+		e = netconf_control(c, control, name, err, errsize);
 		++*n;
 	}
 	unsetenv("VM_NET");
