@@ -126,7 +126,7 @@ void seats_leave(struct seats *t, unsigned int i)
 	t->seat[i].left = ++t->leaves;
 }
 
-/** seats_move() - a guest has the seat that was its own before, and not the one that it was given. @t. @from: taken. @to: free. */
+/** seats_move() - a guest has the seat that was its own before, not the one it was given. @t. @from: taken. @to: free. */
 void seats_move(struct seats *t, unsigned int from, unsigned int to)
 {
 	assert(t->seat[from].taken && !t->seat[to].taken && !t->seat[to].barred);
