@@ -119,16 +119,33 @@ static void moved(void *arg, unsigned int port)
 
 static const struct lan_ops lan_ops = { .send = across, .moved = moved };
 
+/*
+ * What waits in the stack for an answer that it has. It knows STACK_NEIGHBOURS at a time: of more questions in one turn
+ * the first have been forgotten, and are answered again.
+ */
+static void send_waiting(struct router *r)
+{
+	unsigned int at = 0, end;
+
+	for (; at < r->questions; at = end) {
+		bool forgotten = r->questions > STACK_NEIGHBOURS;
+
+		for (end = at; end < r->questions && end < at + STACK_NEIGHBOURS; end++)
+			if (forgotten)
+				member_output(r->member[r->question[end].port], r->question[end].frame, r->question[end].len);
+		stack_nudge(r->stack);          /* which may ask more */
+	}
+	r->questions = 0;
+}
+
 /* The end of a turn: what was gathered leaves. */
 static void settled(void *arg)
 {
 	struct router *r = arg;
 	int i;
 
-	while (r->asked) {
-		r->asked = false;
-		stack_nudge(r->stack);
-	}
+	if (r->questions)
+		send_waiting(r);
 	for (i = 0; i < LAN_PORTS; i++)
 		if (member_plugged(r->member[i]))
 			cable_flush(&r->member[i]->cable);
@@ -145,7 +162,13 @@ static void from_stack(void *arg, const uint8_t *frame, size_t len)
 
 	if (port < 0 || !r->member[port])
 		return;
-	r->asked |= asks;
+	if (asks && r->questions < ROUTER_QUESTIONS && len <= ROUTER_QUESTION) {
+		struct router_question *q = &r->question[r->questions++];
+
+		q->port = (unsigned int)port;
+		q->len = len;
+		memcpy(q->frame, frame, len);
+	}
 	member_output(r->member[port], frame, len);
 }
 

@@ -20,6 +20,15 @@ struct loop;
 enum {
 	ROUTER_NAMES = 65536,           /* pairs of name and address that are remembered at a time */
 	ROUTER_FLOWS = 2048,            /* of one guest of several */
+	ROUTER_QUESTIONS = 256,         /* of the stack in one turn */
+	ROUTER_QUESTION = 128,          /* bytes of one */
+};
+
+/* The stack asked who has an address, and has the answer; what it asked for waits for a nudge. */
+struct router_question {
+	unsigned int port;              /* whose it is */
+	size_t len;
+	uint8_t frame[ROUTER_QUESTION];
 };
 
 struct router {
@@ -27,7 +36,8 @@ struct router {
 	struct subnet subnet;
 	struct lan *lan;                /* NULL: no switch, and one guest */
 	struct member *member[LAN_PORTS];       /* by port; NULL: nobody was there yet; without a switch: the first */
-	bool asked;                     /* the stack was told who has an address */
+	struct router_question question[ROUTER_QUESTIONS];      /* with a switch: of this turn */
+	unsigned int questions;
 	struct stack *stack;
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */

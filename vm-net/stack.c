@@ -142,7 +142,7 @@ void stack_settle(struct stack *st)
 /**
  * stack_nudge() - what waited for an answer about who has an address, which came, goes out now
  *
- * libslirp knows 16 neighbours. A packet for another one waits until there is something else to send, else for up to a
+ * libslirp knows STACK_NEIGHBOURS. A packet for another one waits until there is something else to send, else for up to a
  * second, though the answer to its question was there before the question's call had returned.
  * @st: initialized; not from within @output
  */

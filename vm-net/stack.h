@@ -10,6 +10,8 @@
 #include "addr.h"
 #include "subnet.h"
 
+enum { STACK_NEIGHBOURS = 16 };        /* that libslirp knows at a time, of either family */
+
 struct loop;
 struct stack;
 
