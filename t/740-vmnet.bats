@@ -108,6 +108,22 @@ ex() {
 	run -1 ctl net nonsense
 }
 
+@test 'two VMs on one wire: each by its name, and both out of it' {
+	local boot="vm-boot --engine $VM_ENGINE -d -m 256M"
+	# At the same time: they have one control socket, and each has an answer of its own.
+	run -0 in_host vm-net --switch -P "$BATS_FILE_TMPDIR/policy" -- sh -c "$boot -n one & $boot -n two; wait; vm-ctl -V one net guests"
+	[[ $output == *name=one,* && $output == *name=two,* ]]
+	VM=one ex ping -c 1 -W 10 two
+	VM=two ex ping -c 1 -W 10 one
+	[ "$(VM=two ex sh -c 'echo hello >h; nc -l -p 9 <h & until netstat -lnt | grep -q :9; do :; done; echo up')" = up ]
+	[ "$(VM=one ex sh -c 'nc two 9')" = hello ]
+	for VM in one two; do
+		[ "$(ex sh -c 'echo 100000 | nc www.example.test 19 | wc -c')" -eq 100000 ]
+		ctl stop
+		ctl wait
+	done
+}
+
 @test "QEMU's -netdev stream, with no vm-boot between" {
 	[ "$VM_ENGINE" = qemu ] || skip 'the qemu engine alone needs what this needs: QEMU without KVM'
 	background vmnet host vm-net --ready-fd 1 --frames "$PWD/frames"

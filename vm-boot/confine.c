@@ -64,7 +64,7 @@ static const struct sandbox_call dialling[] = {
  */
 int confine_early(const struct vm_config *c, const struct companion *l)
 {
-	int keep[8 + 4 * NETCONF_MAX] = {
+	int keep[8 + 5 * NETCONF_MAX] = {
 		c->kernel, c->initrd, c->log_console, c->ready_fd, c->status_fd, c->ctl_fd, l->report, l->prog,
 	};
 	size_t n = 8;
@@ -74,6 +74,7 @@ int confine_early(const struct vm_config *c, const struct companion *l)
 		keep[n++] = c->net[i].fd;
 		keep[n++] = c->net[i].listener;
 		keep[n++] = c->net[i].control;
+		keep[n++] = c->net[i].shared;
 		keep[n++] = c->net[i].dir;
 	}
 	return sandbox_close_others(keep, n);

@@ -143,7 +143,6 @@ static int dial(struct iface *f, int type)
 
 static int ask_for_frames(struct iface *f)
 {
-	struct msg m;
 	int err;
 
 	if (f->config.control < 0)
@@ -153,9 +152,7 @@ static int ask_for_frames(struct iface *f)
 		f->config.control = -1;
 		return err;
 	}
-	msg_init(&m);
-	msg_add(&m, "frames");
-	err = msg_send(f->config.control, &m);
+	err = netconf_ask(&f->config);
 	if (err) {
 		cleanup_fd(&f->config.control);
 		return err;
@@ -359,14 +356,14 @@ struct control_call {
 static void do_control(void *arg)
 {
 	struct control_call *call = arg;
-	const struct iface *f = &call->net->iface[0];
+	struct iface *f = &call->net->iface[0];
 
-	/* An answer that is awaited there must not be taken by somebody else. */
-	if (call->net->count && f->config.from == NET_FROM_CONTROL && f->state == STATE_UP && f->config.control >= 0)
-		call->fd = fcntl(f->config.control, F_DUPFD_CLOEXEC, 0);
+	if (!call->net->count || f->config.from != NET_FROM_CONTROL || f->state != STATE_UP)
+		return;
+	call->fd = f->config.shared >= 0 ? fcntl(f->config.shared, F_DUPFD_CLOEXEC, 0) : dial(f, SOCK_SEQPACKET);
 }
 
-/** net_control() - VM_NET's socket, on which `dial` may be asked. @net: may be NULL. Return: the caller's; -1: none. */
+/** net_control() - a control socket of VM_NET's, for `dial`. @net: may be NULL. Return: the caller's; < 0: none. */
 int net_control(struct net *net)
 {
 	struct control_call call = { net, -1 };

@@ -97,7 +97,7 @@ static int inherited(const char *spec, int type, int *fd)
 
 static void clear(struct net_config *c)
 {
-	*c = (struct net_config){ .fd = -1, .listener = -1, .control = -1, .dir = -1 };
+	*c = (struct net_config){ .fd = -1, .listener = -1, .control = -1, .dir = -1, .shared = -1 };
 }
 
 /* The place of @spec: an inherited socket of @type, set in @fd, or one to connect to, which it is then. */
@@ -226,39 +226,87 @@ int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize
 	return e;
 }
 
-static int ask(struct net_config *c, char *err, size_t errsize)
+/* What guests can be called: a label of a host name (RFC 1123 §2.1). A VM of another name has none there. */
+static bool is_label(const char *s)
 {
-	struct pollfd p = { .fd = c->control, .events = POLLIN };
+	size_t len = strlen(s);
+
+	return len && len < NETCONF_CALLED && *s != '-' && s[len - 1] != '-' &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
+}
+
+/** netconf_ask() - ask for frames. @c: with a control socket. Return: 0, -errno; the answer is for netconf_reply(). */
+int netconf_ask(const struct net_config *c)
+{
+	struct msg m;
+
+	msg_init(&m);
+	msg_add(&m, "frames");
+	if (*c->called)
+		msg_add(&m, c->called);
+	return msg_send(c->control, &m);
+}
+
+/* An answer, which is awaited so long. Return: 0 or -errno. */
+static int answer(int sock, struct msg *m)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	int e;
+
+	if (poll(&p, 1, ASK_MSEC) != 1)
+		return -ETIMEDOUT;
+	e = msg_recv(sock, m, false);
+	return e ? MIN(e, 0) : -EPIPE;
+}
+
+/* Who shares a connection takes the others' answers: have one of our own. A network that gives none is asked there. */
+static int part(struct net_config *c)
+{
 	struct msg m;
 	int e;
 
 	msg_init(&m);
-	msg_add(&m, "frames");
-	e = msg_send(c->control, &m);
-	if (!e && poll(&p, 1, ASK_MSEC) != 1)
-		e = -ETIMEDOUT;
+	msg_add(&m, "dial");
+	e = msg_send(c->shared, &m);
 	if (!e)
-		e = msg_recv(c->control, &m, false);
-	if (e == 0)
-		e = -EPIPE;
-	return e < 0 ? fail(e, err, errsize, "%s", errstr(e)) : netconf_reply(c, &m, err, errsize);
+		e = answer(c->shared, &m);
+	if (e)
+		return e;
+	c->control = m.fds ? msg_take_fd(&m, 0) : fcntl(c->shared, F_DUPFD_CLOEXEC, 0);
+	msg_drop(&m);
+	return c->control < 0 || socket_option(c->control, SO_TYPE) != SOCK_SEQPACKET ? -EBADMSG : 0;
+}
+
+static int ask(struct net_config *c, char *err, size_t errsize)
+{
+	struct msg m;
+	int e = c->shared < 0 ? 0 : part(c);
+
+	if (!e)
+		e = netconf_ask(c);
+	if (!e)
+		e = answer(c->control, &m);
+	return e ? fail(e, err, errsize, "%s", errstr(e)) : netconf_reply(c, &m, err, errsize);
 }
 
 /**
  * netconf_control() - ask the network at VM_NET for frames
  * @c: filled in; netconf_close() it
  * @spec: fd:N|PATH
+ * @name: that the network's other guests are to know this one by; NULL: none
  * @err, @errsize: what is wrong
  * Return: 0 or -errno.
  */
-int netconf_control(struct net_config *c, const char *spec, char *err, size_t errsize)
+int netconf_control(struct net_config *c, const char *spec, const char *name, char *err, size_t errsize)
 {
 	char why[160];
 	int e;
 
 	clear(c);
+	if (name && is_label(name))
+		memcpy(c->called, name, strlen(name) + 1);
 	c->from = NET_FROM_CONTROL;
-	e = open_place(c, spec, SOCK_SEQPACKET, &c->control);
+	e = open_place(c, spec, SOCK_SEQPACKET, strncmp(spec, "fd:", 3) ? &c->control : &c->shared);
 	if (e == -ENOTSOCK || e == -EINVAL)
 		return fail(e, err, errsize, "VM_NET: %s: is no descriptor of a SOCK_SEQPACKET socket", spec);
 	if (e)
@@ -314,7 +362,7 @@ void netconf_mac(struct net_config *c, const char *name, unsigned int i)
 /**
  * netconf_settle() - VM_NET's interface before the others, and an address for every card
  * @c, @n: interfaces, NETCONF_MAX at most
- * @name: the VM's, NULL: it was given none
+ * @name: the VM's, which the network of VM_NET is told; NULL: it was given none
  * @err, @errsize: what is wrong
  *
  * VM_NET leaves the environment: nobody after us shall take it for his. Return: 0 or -errno.
@@ -331,7 +379,7 @@ int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char
 		return fail(-E2BIG, err, errsize, "VM_NET: --net has named %d interfaces, and there are no more", NETCONF_MAX);
 	if (control && *control) {
 		memmove(c + 1, c, *n * sizeof(*c));
-		e = netconf_control(c, control, err, errsize);
+		e = netconf_control(c, control, name, err, errsize);
 		++*n;
 	}
 	unsetenv("VM_NET");
@@ -349,5 +397,6 @@ void netconf_close(struct net_config *c)
 	cleanup_fd(&c->fd);
 	cleanup_fd(&c->listener);
 	cleanup_fd(&c->control);
+	cleanup_fd(&c->shared);
 	cleanup_fd(&c->dir);
 }

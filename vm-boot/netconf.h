@@ -11,7 +11,7 @@
 
 struct msg;
 
-enum { NETCONF_MAX = 4, NETCONF_GUEST = 1024 };
+enum { NETCONF_MAX = 4, NETCONF_GUEST = 1024, NETCONF_CALLED = 64 };
 
 /* Where peers come from. */
 enum net_from {
@@ -25,7 +25,9 @@ struct net_config {
 	enum net_from from;
 	int fd;                 /* the peer that is there, -1: none yet */
 	int listener, control, dir;     /* -1: none */
+	int shared;             /* of VM_NET=fd:N, which others have as well: where @control is from; -1: none */
 	char name[SOCKPATH_NAME];       /* of a socket in @dir */
+	char called[NETCONF_CALLED];    /* that the other guests of a control socket's network know this one by; "": nothing */
 	bool has_mac;
 	uint8_t mac[6];
 	uint16_t mtu;           /* 0: not told */
@@ -33,8 +35,9 @@ struct net_config {
 };
 
 int netconf_parse(struct net_config *c, const char *spec, char *err, size_t errsize);
-int netconf_control(struct net_config *c, const char *spec, char *err, size_t errsize);
+int netconf_control(struct net_config *c, const char *spec, const char *name, char *err, size_t errsize);
 int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize);
+int netconf_ask(const struct net_config *c);
 int netconf_connect(const struct net_config *c, int type);
 int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char *err, size_t errsize);
 void netconf_mac(struct net_config *c, const char *name, unsigned int i);

@@ -35,7 +35,7 @@ static const struct opts opts = {
 		  "  stop [SEC]            ask the guest to power off; after SEC (10), kill it\n"
 		  "  kill                  end it at once\n"
 		  "  console-size C R      tell the guest its console's size\n"
-		  "  net VERB [ARG]...     ask its network: status, forward add|del|list, policy FILE [live]\n"
+		  "  net VERB [ARG]...     ask its network: status, guests, forward add|del|list, policy FILE [live]\n"
 		  "  handle                print the VM's handle\n"
 		  "  list                  print the handles of all your VMs\n\n"
 		  "Without -V the variable VM is used, or a handle line on stdin. See vm-ctl(1).",
@@ -168,10 +168,11 @@ static int dial_network(int sock, char *err, size_t errsize)
 	return sock;
 }
 
-/* Ask the network. Forwards come in several answers if there are many. Return: exit status. */
+/* Ask the network. Forwards and guests come in several answers if there are many. Return: exit status. */
 static int ask_network(int sock, int words, char *const word[])
 {
-	bool policy = words > 1 && !strcmp(word[0], "policy"), list = words == 2 && !strcmp(word[1], "list");
+	bool policy = words > 1 && !strcmp(word[0], "policy");
+	bool list = (words == 2 && !strcmp(word[1], "list")) || (words == 1 && !strcmp(word[0], "guests"));
 	char err[512], skip[32] = "";
 	struct msg request, reply;
 	int i, e, fd, status;

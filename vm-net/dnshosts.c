@@ -60,6 +60,19 @@ int dnshosts_add(struct dnshosts *h, const char *name, const struct addr *a)
 	return 0;
 }
 
+/** dnshosts_knows() - whether a name is answered here. @h. @name: as users write them. Return: so. */
+bool dnshosts_knows(const struct dnshosts *h, const char *name)
+{
+	uint8_t wire[DNSNAME_MAX];
+	unsigned int i = 0;
+
+	if (dnsname_parse(name, wire))
+		return false;
+	while (i < h->count && !dnsname_equal(h->host[i].name, wire))
+		i++;
+	return i < h->count;
+}
+
 /** dnshosts_remove() - forget all addresses of a name. @h. @name: known or not. */
 void dnshosts_remove(struct dnshosts *h, const char *name)
 {

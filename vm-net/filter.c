@@ -264,18 +264,28 @@ static enum pkt_drop on_packet(struct filter *f, struct pkt *p)
 	return deny(f, p, PKT_DROP_PROTOCOL);
 }
 
+/**
+ * filter_parsed() - the same as filter_input(), for who has looked at the frame already
+ * @f: filter_clock() has its time
+ * @why: PKT_OK; else it goes no further for this reason, which is counted
+ * @p: as pkt_parse() left it
+ */
+void filter_parsed(struct filter *f, enum pkt_drop why, struct pkt *p)
+{
+	if (!why)
+		why = check_station(f, p);
+	if (!why)
+		why = on_packet(f, p);
+	f->guest[why]++;
+}
+
 /** filter_input() - a frame came from the guest. @f: filter_clock() has its time. @frame, @len: any bytes, borrowed. */
 void filter_input(struct filter *f, const uint8_t *frame, size_t len)
 {
-	enum pkt_drop why;
 	struct pkt p;
+	enum pkt_drop why = pkt_parse(frame, len, &p);
 
-	why = pkt_parse(frame, len, &p);
-	if (!why)
-		why = check_station(f, &p);
-	if (!why)
-		why = on_packet(f, &p);
-	f->guest[why]++;
+	filter_parsed(f, why, &p);
 }
 
 /**

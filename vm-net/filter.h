@@ -63,6 +63,7 @@ int filter_init(struct filter *f, const struct subnet *s, const uint8_t *mac, ui
 		const struct filter_ops *ops, void *arg);
 void filter_tick(struct filter *f);
 void filter_input(struct filter *f, const uint8_t *frame, size_t len);
+void filter_parsed(struct filter *f, enum pkt_drop why, struct pkt *p);
 void filter_output(struct filter *f, const uint8_t *frame, size_t len);
 int filter_dns_answer(struct filter *f, const struct filter_dns *to, const void *msg, size_t len);
 unsigned int filter_reload(struct filter *f, bool live);

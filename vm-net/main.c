@@ -6,6 +6,8 @@
  *	vm-net OPTIONS -l PATH		whoever connects to PATH, one VM after the other, until a signal ends it
  *	vm-net OPTIONS --frames PATH	the same, with frames and no words
  *
+ * With --switch, in each: several VMs at a time, on one wire.
+ *
  * Order: read everything that may be wrong, part from PROG, open, confine, tell that it is ready, work.
  */
 #include <arpa/inet.h>
@@ -225,8 +227,9 @@ static void on_frames_peer(void *arg, uint32_t events)
 	autoclose int fd = fds_accept(n->listener, &n->spare);
 
 	(void)events;
-	if (fd >= 0 && router_plug(n->router, &fd) == -EBUSY)
-		warn("--frames: another guest is there already: refused");
+	if (fd >= 0 && router_plug(n->router, NULL, &fd) == -EBUSY)
+		warn("--frames: %s: refused", n->o.several ? "there are as many guests as can be" :
+		     "another guest is there already");
 }
 
 static void no_servers(const struct dns_server *s, size_t n)
@@ -307,7 +310,7 @@ static void set_up(struct net *n)
 	int err;
 
 	n->loop = loop_new();
-	n->router = n->loop ? router_new(n->loop, &n->o.subnet, n->policy) : NULL;
+	n->router = n->loop ? router_new(n->loop, &n->o.subnet, n->policy, n->o.several) : NULL;
 	if (!n->router)
 		die(NETOPTS_FAILED, "%s", errstr(errno));
 	policy_unref(n->policy);
@@ -319,7 +322,7 @@ static void set_up(struct net *n)
 	if (err)
 		die(NETOPTS_FAILED, "the host's addresses cannot be followed, which the policy needs: %s", errstr(-err));
 	n->router->space.host = n->host;
-	err = n->o.rate ? cable_limit(&n->router->cable, n->o.rate) : 0;
+	err = n->o.rate ? router_limit(n->router, n->o.rate) : 0;
 	if (err)
 		die(NETOPTS_FAILED, "--rate-limit: %s", errstr(-err));
 	set_up_dns(n);

@@ -8,7 +8,7 @@
 
 struct router;
 
-enum { NETCTL_CONNS = 64 };
+enum { NETCTL_CONNS = 192 };
 
 struct netctl_conn {
 	struct netctl *ctl;

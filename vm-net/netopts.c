@@ -20,6 +20,7 @@ enum {
 	OPT_HOST,
 	OPT_MAP_HOST,
 	OPT_FRAMES,
+	OPT_SWITCH,
 	OPT_LOG,
 	OPT_PCAP,
 	OPT_CHECK,
@@ -32,6 +33,7 @@ static const struct opt table[] = {
 	{ 'p', "publish", "SPEC", "[ADDR:]HOST:GUEST[/udp]: what comes to this port goes to the guest's" },
 	{ 'l', "listen", "PATH", "serve the VM that comes there, VM_NET=PATH" },
 	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames, as those of QEMU's stream netdev" },
+	{ OPT_SWITCH, "switch", NULL, "one network for several VMs, which see each other" },
 	{ '4', "ipv4-only", NULL, "no IPv6" },
 	{ '6', "ipv6-only", NULL, "no IPv4" },
 	{ OPT_SUBNET, "subnet", "ADDR/BITS", "of the guest (10.0.2.0/24)" },
@@ -210,6 +212,9 @@ static void take(struct netopts *o, int id, const char *arg)
 		break;
 	case OPT_FRAMES:
 		o->frames = arg;
+		break;
+	case OPT_SWITCH:
+		o->several = true;
 		break;
 	case '4':
 		o->subnet.v6 = false;

@@ -16,6 +16,7 @@ enum {
 
 struct netopts {
 	bool verbose, no_sandbox, moved;
+	bool several;                   /* guests on a switch */
 	bool subnet_given, subnet6_given;
 	const char *policy;             /* file, NULL: none */
 	const char *check;              /* file to be checked, and nothing else */

@@ -62,25 +62,100 @@ static void describe(const struct subnet *s, struct msg *m)
 	msg_addf(m, "dns=%s%s%s", dns4, *dns4 && *dns6 ? "," : "", dns6);
 }
 
+static void refuse_frames(const struct router *r, struct msg *m, int err)
+{
+	switch (err) {
+	case -EBUSY:
+		refuse(m, err, r->lan ? "frames: there are as many VMs as can be" : "frames: another VM has them");
+		break;
+	case -EEXIST:
+		refuse(m, err, "frames: this name is another's");
+		break;
+	case -EINVAL:
+		refuse(m, err, "frames: a name is of letters, digits and hyphens, 63 at most");
+		break;
+	default:
+		refuse(m, err, "frames: out of resources");
+	}
+}
+
+static void add_mac(struct msg *m, const uint8_t mac[PKT_MAC])
+{
+	msg_addf(m, "mac=%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 static int verb_frames(struct router *r, struct msg *req, struct msg *m)
 {
-	int pair[2], err;
+	int pair[2], port;
 
-	(void)req;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		refuse(m, errno, "frames: no socket could be made");
 		return -1;
 	}
-	err = router_plug(r, &pair[0]);
-	if (err) {
+	port = router_plug(r, req->words == 2 ? req->word[1] : NULL, &pair[0]);
+	if (port < 0) {
 		close(pair[0]);
 		close(pair[1]);
-		refuse(m, err, err == -EBUSY ? "frames: another VM has them" : "frames: out of resources");
+		refuse_frames(r, m, port);
 		return -1;
 	}
 	ok(m);
-	describe(&r->subnet, m);
+	describe(&r->member[port]->subnet, m);
+	if (r->lan)
+		add_mac(m, r->lan->port[port].mac);
 	msg_add_fd(m, &pair[1]);
+	return -1;
+}
+
+/* Items, as many as a packet holds, from the @skip'th on. */
+struct list {
+	struct msg *m;
+	uint64_t skip, n;
+};
+
+static void list_one(void *arg, const char *text)
+{
+	struct list *l = arg;
+
+	if (l->n++ < l->skip)
+		return;
+	if (l->m->words < MSG_WORDS - 1 && l->m->len + strlen(text) + 32 < MSG_SIZE)
+		msg_add(l->m, text);
+	else if (strncmp(l->m->word[l->m->words - 1], "more=", 5))
+		msg_addf(l->m, "more=%llu", (unsigned long long)(l->n - 1));
+}
+
+static void list_member(struct list *l, const struct router *r, const struct member *m)
+{
+	const struct lan_port *p = r->lan ? &r->lan->port[m->port] : NULL;
+	const uint8_t *mac = p ? p->mac : m->filter.mac;
+	char v4[ADDR_TEXT] = "", v6[ADDR_TEXT] = "", text[512];
+
+	if (m->subnet.v4)
+		addr_format(&m->subnet.guest4, v4);
+	if (m->subnet.v6)
+		addr_format(&m->subnet.guest6, v6);
+	snprintf(text, sizeof(text), "name=%s,addr=%s,addr6=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x,frames_in=%llu,"
+		 "frames_out=%llu,frames_out_dropped=%llu", p ? lan_name(r->lan, m->port) : "", v4, v6,
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], (unsigned long long)(m->cable.in.frames - m->in),
+		 (unsigned long long)(m->cable.out.frames - m->out),
+		 (unsigned long long)(m->cable.out.dropped - m->dropped));
+	list_one(l, text);
+}
+
+static int verb_guests(struct router *r, struct msg *req, struct msg *m)
+{
+	struct list l = { .m = m };
+	int i;
+
+	if (req->words == 2 && parse_u64(req->word[1], 0, LAN_PORTS, &l.skip)) {
+		refuse(m, EINVAL, "guests: takes how many to leave out");
+		return -1;
+	}
+	ok(m);
+	for (i = 0; i < LAN_PORTS; i++)
+		if (member_plugged(r->member[i]))
+			list_member(&l, r, r->member[i]);
 	return -1;
 }
 
@@ -109,24 +184,6 @@ static int verb_policy(struct router *r, struct msg *req, struct msg *m)
 	ok(m);
 	msg_addf(m, "ended=%d", ended);
 	return -1;
-}
-
-/* Forwards, as many as a packet holds, from the @skip'th on. */
-struct list {
-	struct msg *m;
-	uint64_t skip, n;
-};
-
-static void list_one(void *arg, const char *spec)
-{
-	struct list *l = arg;
-
-	if (l->n++ < l->skip)
-		return;
-	if (l->m->words < MSG_WORDS - 1 && l->m->len + strlen(spec) + 32 < MSG_SIZE)
-		msg_add(l->m, spec);
-	else if (strncmp(l->m->word[l->m->words - 1], "more=", 5))
-		msg_addf(l->m, "more=%llu", (unsigned long long)(l->n - 1));
 }
 
 static void list_forwards(struct router *r, struct msg *req, struct msg *m)
@@ -182,23 +239,64 @@ static void add_count(struct msg *m, const char *key, uint64_t n)
 	msg_addf(m, "%s=%llu", key, (unsigned long long)n);
 }
 
+/* Of all guests that there are and were. */
+struct figures {
+	unsigned int guests;
+	struct { uint64_t frames, bytes, dropped; } in, out;
+	uint64_t flows, opened, refused;
+	uint64_t guest[PKT_DROPS], stack[PKT_DROPS];
+};
+
+static void add_member(struct figures *f, const struct member *m)
+{
+	int why;
+
+	f->guests += member_plugged(m);
+	f->in.frames += m->cable.in.frames;
+	f->in.bytes += m->cable.in.bytes;
+	f->out.frames += m->cable.out.frames;
+	f->out.bytes += m->cable.out.bytes;
+	f->out.dropped += m->cable.out.dropped;
+	f->flows += m->filter.flows.count;
+	f->opened += m->filter.flows.opened;
+	f->refused += m->filter.flows.refused;
+	for (why = 0; why < PKT_DROPS; why++) {
+		f->guest[why] += m->filter.guest[why];
+		f->stack[why] += m->filter.stack[why];
+	}
+}
+
+static void add_figures(struct msg *m, const struct figures *f)
+{
+	add_count(m, "frames_in", f->in.frames);
+	add_count(m, "bytes_in", f->in.bytes);
+	add_count(m, "frames_out", f->out.frames);
+	add_count(m, "bytes_out", f->out.bytes);
+	add_count(m, "frames_out_dropped", f->out.dropped);
+	add_count(m, "flows", f->flows);
+	add_count(m, "flows_opened", f->opened);
+	add_count(m, "flows_refused", f->refused);
+}
+
 static int verb_status(struct router *r, struct msg *req, struct msg *m)
 {
 	const struct dns_stats *d = dns_stats(r->dns);
-	const struct filter *f = &r->filter;
+	struct figures f = { 0 };
+	int i;
 
 	(void)req;
+	for (i = 0; i < LAN_PORTS; i++)
+		if (r->member[i])
+			add_member(&f, r->member[i]);
 	ok(m);
-	msg_addf(m, "guest=%s", cable_plugged(&r->cable) ? "up" : "down");
+	msg_addf(m, "guest=%s", f.guests ? "up" : "down");
 	describe(&r->subnet, m);
-	add_count(m, "frames_in", r->cable.in.frames);
-	add_count(m, "bytes_in", r->cable.in.bytes);
-	add_count(m, "frames_out", r->cable.out.frames);
-	add_count(m, "bytes_out", r->cable.out.bytes);
-	add_count(m, "frames_out_dropped", r->cable.out.dropped);
-	add_count(m, "flows", f->flows.count);
-	add_count(m, "flows_opened", f->flows.opened);
-	add_count(m, "flows_refused", f->flows.refused);
+	if (r->lan) {
+		add_count(m, "guests", f.guests);
+		add_count(m, "frames_across", r->lan->frames);
+		add_count(m, "frames_to_all", r->lan->groups);
+	}
+	add_figures(m, &f);
 	add_count(m, "names", names_stats(r->names).entries);
 	add_count(m, "names_refused", names_stats(r->names).refused);
 	add_count(m, "dns_queries", d->queries);
@@ -207,8 +305,8 @@ static int verb_status(struct router *r, struct msg *req, struct msg *m)
 	add_count(m, "dns_failed", d->failed + d->overflow);
 	add_count(m, "log_lines", r->journal.lines);
 	add_count(m, "log_dropped", r->journal.dropped);
-	add_drops(m, "guest", f->guest);
-	add_drops(m, "stack", f->stack);
+	add_drops(m, "guest", f.guest);
+	add_drops(m, "stack", f.stack);
 	return -1;
 }
 
@@ -234,7 +332,8 @@ static const struct {
 	bool shared;
 	int (*run)(struct router *r, struct msg *req, struct msg *answer);
 } verbs[] = {
-	{ "frames", 0, 0, 0, true, verb_frames },
+	{ "frames", 0, 1, 0, true, verb_frames },
+	{ "guests", 0, 1, 0, false, verb_guests },
 	{ "policy", 0, 1, 1, false, verb_policy },
 	{ "forward", 1, 2, 0, false, verb_forward },
 	{ "status", 0, 0, 0, false, verb_status },

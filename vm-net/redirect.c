@@ -52,7 +52,6 @@ struct redirects {
 	struct loop *loop;
 	struct stack *stack;
 	const struct subnet *s;
-	const struct nat *nat;
 	redirect_fn *cut;
 	void *arg;
 	redirect_service_fn *service;
@@ -324,9 +323,10 @@ static void on_done(void *arg, uint32_t tag, int err)
 /**
  * redirects_passed() - a frame of the guest was passed to the stack; call it right after each stack_input()
  * @r
+ * @nat: of the filter that passed it
  * @frame, @len: as it was passed
  */
-void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len)
+void redirects_passed(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len)
 {
 	unsigned int opened = stack_opened(r->stack), i;
 	const struct nat_slot *slot;
@@ -341,7 +341,7 @@ void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len)
 		near = -1;
 		return;
 	}
-	slot = len < PKT_ETH + PKT_IP4 + 4 ? NULL : nat_slot(r->nat, get_be16(frame + PKT_ETH + PKT_IP4));
+	slot = len < PKT_ETH + PKT_IP4 + 4 ? NULL : nat_slot(nat, get_be16(frame + PKT_ETH + PKT_IP4));
 	if (!slot || !addr_equal(&slot->to, &r->private))
 		return;
 	if (slot->to_port == SERVICE_PORT && r->service) {
@@ -351,6 +351,12 @@ void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len)
 	i = (unsigned int)slot->to_port - FIRST_PORT;
 	if (i < r->places)
 		connect_target(r, &near, &r->place[i].target, slot);
+}
+
+/** redirects_address() - the address of the network that none of its guests may have. @r. Return: it. */
+struct addr redirects_address(const struct redirects *r)
+{
+	return r->private;
 }
 
 /** redirects_figures() - what there is, and was. @r. Return: figures. */
@@ -365,11 +371,10 @@ struct redirect_figures redirects_figures(const struct redirects *r)
 /**
  * redirects_new() - no target yet; before confinement, for a directory is made and removed
  * @l, @st, @s: borrowed for as long; /proc is needed as long, too
- * @nat: of the filter before the stack
  * @cut, @arg: told of flows whose target failed
  * Return: it; NULL with errno: EADDRNOTAVAIL: the guest has no IPv4, or no address to spare in its network.
  */
-struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s, const struct nat *nat,
+struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s,
 				redirect_fn *cut, void *arg)
 {
 	struct redirects *r = calloc(1, sizeof(*r));
@@ -380,7 +385,6 @@ struct redirects *redirects_new(struct loop *l, struct stack *st, const struct s
 	r->loop = l;
 	r->stack = st;
 	r->s = s;
-	r->nat = nat;
 	r->cut = cut;
 	r->arg = arg;
 	r->listener = r->inode = r->spare = -1;

@@ -32,7 +32,7 @@ struct redirect_figures {
 	uint64_t failed;                /* targets that could not be reached, or reset */
 };
 
-struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s, const struct nat *nat,
+struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s,
 				redirect_fn *cut, void *arg);
 void redirects_free(struct redirects *r);
 int redirects_use(struct redirects *r, const struct policy *p);
@@ -40,7 +40,8 @@ bool redirects_private(const struct redirects *r, const struct addr *a);
 bool redirects_verdict(struct redirects *r, const struct policy_target *t, struct flow_verdict *v);
 int redirects_serve(struct redirects *r, redirect_service_fn *fn, void *arg);
 void redirects_service(const struct redirects *r, struct flow_verdict *v);
-void redirects_passed(struct redirects *r, const uint8_t *frame, size_t len);
+void redirects_passed(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len);
+struct addr redirects_address(const struct redirects *r);
 struct redirect_figures redirects_figures(const struct redirects *r);
 
 #endif

@@ -2,18 +2,24 @@
 /*
  * router.c - the virtual network as a whole.
  *
- *	guest <== cable ==> filter <== frames ==> stack <== sockets ==> the host's network
- *	                    |    \
- *	                  judge   dns <== sockets ==> the host's DNS servers
+ *	guest <== member ==> stack <== sockets ==> the host's network
+ *	            |   \
+ *	          judge  dns <== sockets ==> the host's DNS servers
  *
- * One thread, one loop, nothing that waits. Frames of a batch go through the filter one by one; the stack is asked what
- * it waits for once a batch, and what is due to the guest leaves with one write at its end.
+ * A member is a guest's cable and filter. There is one; or there are several, on a switch (lan.h), behind one stack, one
+ * DNS server and one policy.
+ *
+ * One thread, one loop, nothing that waits. Frames of a batch go through a filter one by one; the stack is asked what
+ * it waits for once a batch, and what is due to the guests leaves with one write for each at its end. What one does not
+ * read waits in its own cable, and is dropped there.
  */
 #include "router.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
+#include "dnshosts.h"
 #include "log.h"
 #include "loop.h"
 #include "util.h"
@@ -31,140 +37,151 @@ uint64_t router_now(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + 1;
 }
 
-static uint64_t wall_usec(void)
-{
-	struct timespec t;
+/* -- the guests -- */
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+/* Whose guest an address is. */
+static struct member *member_at(struct router *r, const struct addr *a)
+{
+	int port = r->lan ? lan_owner(r->lan, a) : 0;
+
+	return port < 0 ? NULL : r->member[port];
 }
 
-/* -- the cable -- */
-
-static void on_frame(void *arg, const uint8_t *frame, size_t len)
+/* One guest for another. */
+static void across(void *arg, unsigned int port, const uint8_t *frame, size_t len)
 {
 	struct router *r = arg;
 	struct iovec iov = { (void *)(uintptr_t)frame, len };
 
-	if (r->pcap.fd >= 0)
-		pcap_frame(&r->pcap, wall_usec(), true, &iov, 1);
-	filter_clock(&r->filter, router_now());
-	filter_input(&r->filter, frame, len);
+	cable_send(&r->member[port]->cable, &iov, 1);
 }
 
-static void on_batch(void *arg)
+/* Names that guests have said, as such and in the network's domain. */
+static const char *full_name(const struct router *r, const char *name, char full[SEAT_NAME + SUBNET_DOMAIN + 1])
+{
+	snprintf(full, SEAT_NAME + SUBNET_DOMAIN + 1, "%s.%s", name, r->subnet.domain);
+	return full;
+}
+
+static void unname(struct router *r, const char *name)
+{
+	char full[SEAT_NAME + SUBNET_DOMAIN + 1];
+
+	if (!*name)
+		return;
+	dnshosts_remove(dns_hosts(r->dns), name);
+	if (*r->subnet.domain)
+		dnshosts_remove(dns_hosts(r->dns), full_name(r, name, full));
+}
+
+static int add_name(struct router *r, const struct member *m, const char *name)
+{
+	struct dnshosts *h = dns_hosts(r->dns);
+	int err = 0;
+
+	if (m->subnet.v4)
+		err = dnshosts_add(h, name, &m->subnet.guest4);
+	if (!err && m->subnet.v6)
+		err = dnshosts_add(h, name, &m->subnet.guest6);
+	return err;
+}
+
+static int set_name(struct router *r, const struct member *m, const char *name)
+{
+	char full[SEAT_NAME + SUBNET_DOMAIN + 1];
+	int err = *name ? add_name(r, m, name) : 0;
+
+	if (!err && *name && *r->subnet.domain)
+		err = add_name(r, m, full_name(r, name, full));
+	if (err)
+		unname(r, name);
+	return err;
+}
+
+static void has_addresses(struct router *r, unsigned int port)
+{
+	struct member *m = r->member[port];
+
+	m->subnet.guest4 = r->lan->port[port].addr4;
+	m->subnet.guest6 = r->lan->port[port].addr6;
+}
+
+static void moved(void *arg, unsigned int port)
 {
 	struct router *r = arg;
+	const char *name = lan_name(r->lan, port);
 
-	stack_settle(r->stack);
+	unname(r, name);
+	has_addresses(r, port);
+	if (set_name(r, r->member[port], name))
+		warn("dns: %s: no room for this name", name);
 }
 
-static void on_gone(void *arg)
+static const struct lan_ops lan_ops = { .send = across, .moved = moved };
+
+/*
+ * What waits in the stack for an answer that it has. It knows STACK_NEIGHBOURS at a time: of more questions in one turn
+ * the first have been forgotten, and are answered again.
+ */
+static void send_waiting(struct router *r)
 {
-	struct router *r = arg;
+	unsigned int at = 0, end;
 
-	filter_clock(&r->filter, router_now());
-	filter_reset(&r->filter, NULL);
-	stack_settle(r->stack);
-	if (r->gone)
-		r->gone(r->arg);
+	for (; at < r->questions; at = end) {
+		bool forgotten = r->questions > STACK_NEIGHBOURS;
+
+		for (end = at; end < r->questions && end < at + STACK_NEIGHBOURS; end++)
+			if (forgotten)
+				member_output(r->member[r->question[end].port], r->question[end].frame, r->question[end].len);
+		stack_nudge(r->stack);          /* which may ask more */
+	}
+	r->questions = 0;
 }
-
-static const struct cable_ops cable_ops = { .frame = on_frame, .batch = on_batch, .gone = on_gone };
 
 /* The end of a turn: what was gathered leaves. */
 static void settled(void *arg)
 {
 	struct router *r = arg;
+	int i;
 
-	cable_flush(&r->cable);
+	if (r->questions)
+		send_waiting(r);
+	for (i = 0; i < LAN_PORTS; i++)
+		if (member_plugged(r->member[i]))
+			cable_flush(&r->member[i]->cable);
 	journal_flush(&r->journal);
 	if (r->pcap.fd >= 0 && pcap_flush(&r->pcap))
 		debug("pcap: %s", errstr(-r->pcap.err));
 }
 
-/* -- the filter -- */
-
-static void to_guest(void *arg, const struct iovec *iov, unsigned int n)
+static void from_stack(void *arg, const uint8_t *frame, size_t len)
 {
 	struct router *r = arg;
+	bool asks = false;
+	int port = r->lan ? lan_target(r->lan, frame, len, &asks) : 0;
 
-	if (r->pcap.fd >= 0)
-		pcap_frame(&r->pcap, wall_usec(), false, iov, n);
-	cable_send(&r->cable, iov, n);
-}
+	if (port < 0 || !r->member[port])
+		return;
+	if (asks && r->questions < ROUTER_QUESTIONS && len <= ROUTER_QUESTION) {
+		struct router_question *q = &r->question[r->questions++];
 
-static void to_stack(void *arg, const uint8_t *frame, size_t len)
-{
-	struct router *r = arg;
-
-	stack_input(r->stack, frame, len);
-	if (r->redirects)
-		redirects_passed(r->redirects, frame, len);
-}
-
-static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
-{
-	return judge_flow(arg, key, v);
-}
-
-static bool named(void *arg, const struct flow *f, const char *name, struct flow_verdict *v)
-{
-	return judge_named(arg, f, name, v);
-}
-
-static bool inbound(void *arg, const struct flow_key *key, struct flow_verdict *v)
-{
-	const struct router *r = arg;
-
-	(void)v;
-	return forwards_inbound(r->forwards, key);
+		q->port = (unsigned int)port;
+		q->len = len;
+		memcpy(q->frame, frame, len);
+	}
+	member_output(r->member[port], frame, len);
 }
 
 /* The target of a redirect has failed. */
 static void cut(void *arg, const struct flow_key *key)
 {
 	struct router *r = arg;
+	struct member *m = member_at(r, &key->guest);
 
-	filter_clock(&r->filter, router_now());
-	filter_cut(&r->filter, key);
+	if (!m)
+		return;
+	member_cut(m, key);
 	stack_settle(r->stack);
-}
-
-static void done(void *arg, const struct flow *f, enum flow_end why)
-{
-	struct router *r = arg;
-	const struct names_entry *at = NULL;
-	const char *name = f->name;
-
-	if (!name && journal_wanted(&r->journal))
-		name = names_next(r->names, &f->key.remote, router_now(), &at);
-
-	journal_end(&r->journal, f, name ? name : "", why, router_now());
-}
-
-static void query(void *arg, const struct filter_dns *from, const uint8_t *msg, size_t len)
-{
-	struct router *r = arg;
-	struct dns_client c = { 0 };
-
-	memcpy(c.ref, from->guest.b, 16);
-	memcpy(c.ref + 16, from->mac, PKT_MAC);
-	put_le16(c.ref + 22, from->port);
-	dns_query(r->dns, &c, msg, len);
-}
-
-static const struct filter_ops filter_ops = {
-	.output = to_guest, .pass = to_stack, .dns = query, .judge = judge, .inbound = inbound,
-	.done = done, .named = named,
-};
-
-static void from_stack(void *arg, const uint8_t *frame, size_t len)
-{
-	struct router *r = arg;
-
-	filter_clock(&r->filter, router_now());
-	filter_output(&r->filter, frame, len);
 }
 
 /* -- DNS -- */
@@ -194,6 +211,7 @@ static void answer(void *arg, const struct dns_client *c, const uint8_t *msg, si
 {
 	struct router *r = arg;
 	struct filter_dns to = { .port = get_le16(c->ref + 22) };
+	struct member *m;
 
 	if (c->tcp) {
 		dnstcp_answer(r->dnstcp, c, msg, len);
@@ -202,9 +220,9 @@ static void answer(void *arg, const struct dns_client *c, const uint8_t *msg, si
 	memcpy(to.guest.b, c->ref, 16);
 	memcpy(to.mac, c->ref + 16, PKT_MAC);
 	to.server = addr_is_v4(&to.guest) ? r->subnet.dns4 : r->subnet.dns6;
-	if (filter_dns_answer(&r->filter, &to, msg, len))
-		debug("dns: an answer of %zu bytes found no way to the guest", len);
-	cable_flush(&r->cable);
+	m = member_at(r, &to.guest);
+	if (m)
+		member_answer(m, &to, msg, len);
 }
 
 static void by_tcp(void *arg, int *fd)
@@ -219,11 +237,13 @@ static void by_tcp(void *arg, int *fd)
 static void on_tick(void *arg, uint32_t events)
 {
 	struct router *r = arg;
+	int i;
 
 	(void)events;
 	loop_timer_set(r->loop, r->timer, TICK_MSEC);
-	filter_clock(&r->filter, router_now());
-	filter_tick(&r->filter);
+	for (i = 0; i < LAN_PORTS; i++)
+		if (r->member[i])
+			member_tick(r->member[i]);
 	stack_settle(r->stack);
 }
 
@@ -244,7 +264,27 @@ static void describe_space(struct router *r)
 	}
 }
 
-static int start(struct router *r)
+/* The guest that there is without a switch; or the switch. */
+static int make_room(struct router *r, bool several)
+{
+	struct addr private;
+
+	if (!several) {
+		r->member[0] = member_new(r, 0, FLOW_MAX);
+		return r->member[0] ? 0 : -errno;
+	}
+	r->lan = calloc(1, sizeof(*r->lan));
+	if (!r->lan)
+		return -ENOMEM;
+	lan_init(r->lan, &r->subnet, &lan_ops, r);
+	if (r->redirects) {
+		private = redirects_address(r->redirects);
+		seats_bar(&r->lan->seats, &private);
+	}
+	return 0;
+}
+
+static int start(struct router *r, bool several)
 {
 	struct dns_config dns = {
 		.loop = r->loop, .arg = r, .allowed = name_allowed, .learned = learned, .keep = told, .answer = answer,
@@ -253,11 +293,6 @@ static int start(struct router *r)
 	int err;
 
 	describe_space(r);
-	err = cable_init(&r->cable, r->loop, &cable_ops, r);
-	if (!err)
-		err = filter_init(&r->filter, &r->subnet, NULL, FLOW_MAX, &filter_ops, r);
-	if (err)
-		return err;
 	r->names = names_new(ROUTER_NAMES);
 	r->dns = dns_new(&dns);
 	r->dnstcp = r->dns ? dnstcp_new(r->loop, r->dns) : NULL;
@@ -268,15 +303,17 @@ static int start(struct router *r)
 	r->forwards = forwards_new(r->loop, r->stack, &r->subnet);
 	if (!r->forwards)
 		return -ENOMEM;
-	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, &r->filter.nat, cut, r);
+	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, cut, r);
 	if (!r->redirects && errno != EADDRNOTAVAIL)
 		return -errno;
 	if (r->redirects && redirects_use(r->redirects, r->policy))
 		return -ENOSPC;
 	if (r->redirects && redirects_serve(r->redirects, by_tcp, r))
 		return -EADDRINUSE;
-	loop_timer_set(r->loop, r->timer, TICK_MSEC);
-	return 0;
+	err = make_room(r, several);
+	if (!err)
+		loop_timer_set(r->loop, r->timer, TICK_MSEC);
+	return err;
 }
 
 /**
@@ -284,9 +321,10 @@ static int start(struct router *r)
  * @loop: borrowed for as long
  * @s: copied
  * @p: a reference of its own is taken
+ * @several: guests, up to LAN_PORTS on a switch; else one
  * Return: freed with router_free(); NULL with errno.
  */
-struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p)
+struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p, bool several)
 {
 	struct router *r = calloc(1, sizeof(*r));
 	int err;
@@ -297,10 +335,9 @@ struct router *router_new(struct loop *loop, const struct subnet *s, struct poli
 	r->subnet = *s;
 	r->policy = policy_ref(p);
 	r->timer = -1;
-	r->cable.fd = r->cable.watch = -1;
 	r->pcap.fd = -1;
 	journal_open(&r->journal, -1);
-	err = start(r);
+	err = start(r, several);
 	if (!err)
 		return r;
 	router_free(r);
@@ -308,35 +345,104 @@ struct router *router_new(struct loop *loop, const struct subnet *s, struct poli
 	return NULL;
 }
 
-/** router_free() - end it; who talked to the guest is not told. @r: may be NULL. */
+/** router_free() - end it; who talked to the guests is not told. @r: may be NULL. */
 void router_free(struct router *r)
 {
+	int i;
+
 	if (!r)
 		return;
 	loop_timer_del(r->loop, &r->timer);
-	if (cable_plugged(&r->cable))
-		filter_reset(&r->filter, NULL);         /* its flows' ends are logged */
+	for (i = 0; i < LAN_PORTS; i++)
+		if (member_plugged(r->member[i]))
+			filter_reset(&r->member[i]->filter, NULL);      /* its flows' ends are logged */
 	redirects_free(r->redirects);
 	forwards_free(r->forwards);
-	filter_free(&r->filter);
+	for (i = 0; i < LAN_PORTS; i++)
+		member_free(r->member[i]);
 	stack_free(r->stack);
 	dnstcp_free(r->dnstcp);
 	dns_free(r->dns);
 	names_free(r->names);
-	cable_free(&r->cable);
+	free(r->lan);
 	journal_close(&r->journal);
 	pcap_free(&r->pcap);
 	policy_unref(r->policy);
 	free(r);
 }
 
-/** router_plug() - a guest is there. @r. @fd: its frames, consumed on success. Return: 0, -EBUSY: one is; -errno. */
-int router_plug(struct router *r, int *fd)
+/* The port for a guest of that name, with room for it. */
+static int join(struct router *r, const char *name)
 {
-	int err = cable_plugged(&r->cable) ? -EBUSY : cable_plug(&r->cable, fd);
+	char full[SEAT_NAME + SUBNET_DOMAIN + 1];
+	int port;
 
+	if (*name && !seat_name_ok(name))
+		return -EINVAL;
+	if (*name && (dnshosts_knows(dns_hosts(r->dns), name) ||
+		      (*r->subnet.domain && dnshosts_knows(dns_hosts(r->dns), full_name(r, name, full)))))
+		return -EEXIST;
+	port = lan_join(r->lan, name);
+	if (port < 0)
+		return -EBUSY;
+	if (!r->member[port])
+		r->member[port] = member_new(r, (unsigned int)port, ROUTER_FLOWS);
+	if (!r->member[port]) {
+		lan_leave(r->lan, (unsigned int)port);
+		return -ENOMEM;
+	}
+	has_addresses(r, (unsigned int)port);
+	return port;
+}
+
+/**
+ * router_plug() - a guest is there
+ * @r
+ * @name: that the others are to know it by; NULL: none. Without a switch nobody asks.
+ * @fd: its frames, consumed on success
+ * Return: its port; -EBUSY: one is there, or as many as can be; -EINVAL: @name is no host's; -EEXIST: another is called
+ * so; -errno.
+ */
+int router_plug(struct router *r, const char *name, int *fd)
+{
+	int port = 0, err;
+
+	if (!r->lan && member_plugged(r->member[0]))
+		return -EBUSY;
+	if (r->lan)
+		port = join(r, name ? name : "");
+	if (port < 0)
+		return port;
+	err = member_plug(r->member[port], fd);
+	if (r->lan && !err)
+		err = set_name(r, r->member[port], lan_name(r->lan, (unsigned int)port));
+	if (err && r->lan) {
+		cable_unplug(&r->member[port]->cable);
+		lan_leave(r->lan, (unsigned int)port);
+	}
 	r->taken += !err;
-	return err;
+	return err ? err : port;
+}
+
+/**
+ * router_limit() - let no more than so much pass in a second, either way, for each guest
+ * @r: nobody is plugged in
+ * @rate: bytes, at least 1000
+ * Return: 0, -errno.
+ */
+int router_limit(struct router *r, uint64_t rate)
+{
+	r->rate = rate;
+	return r->member[0] ? cable_limit(&r->member[0]->cable, rate) : 0;
+}
+
+/** router_left() - a guest is gone. @r. @m: it was this one's; its cable is unplugged. */
+void router_left(struct router *r, struct member *m)
+{
+	if (!r->lan)
+		return;
+	unname(r, lan_name(r->lan, m->port));
+	lan_leave(r->lan, m->port);
 }
 
 /**
@@ -349,14 +455,15 @@ int router_plug(struct router *r, int *fd)
 int router_use(struct router *r, struct policy *p, bool live)
 {
 	struct policy *old = r->policy;
-	int ended;
+	int ended = 0, i;
 
 	if (r->redirects && redirects_use(r->redirects, p))
 		return -ENOSPC;
 	r->policy = policy_ref(p);
 	policy_unref(old);
-	filter_clock(&r->filter, router_now());
-	ended = (int)filter_reload(&r->filter, live);
+	for (i = 0; i < LAN_PORTS; i++)
+		if (r->member[i])
+			ended += (int)member_reload(r->member[i], live);
 	stack_settle(r->stack);
 	return ended;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* router.h - the virtual network as a whole: the guest's cable, the filter, the stack, DNS, the policy over them. */
+/* router.h - the virtual network as a whole: its guests, the stack, DNS, the policy over them. */
 #ifndef ROUTER_H
 #define ROUTER_H
 
-#include "cable.h"
 #include "dns.h"
 #include "dnstcp.h"
-#include "filter.h"
 #include "forward.h"
 #include "journal.h"
+#include "lan.h"
+#include "member.h"
 #include "pcap.h"
 #include "policy.h"
 #include "redirect.h"
@@ -18,13 +18,27 @@
 
 struct loop;
 
-enum { ROUTER_NAMES = 65536 };          /* pairs of name and address that are remembered at a time */
+enum {
+	ROUTER_NAMES = 65536,           /* pairs of name and address that are remembered at a time */
+	ROUTER_FLOWS = 2048,            /* of one guest of several */
+	ROUTER_QUESTIONS = 256,         /* of the stack in one turn */
+	ROUTER_QUESTION = 128,          /* bytes of one */
+};
+
+/* The stack asked who has an address, and has the answer; what it asked for waits for a nudge. */
+struct router_question {
+	unsigned int port;              /* whose it is */
+	size_t len;
+	uint8_t frame[ROUTER_QUESTION];
+};
 
 struct router {
 	struct loop *loop;
 	struct subnet subnet;
-	struct cable cable;
-	struct filter filter;
+	struct lan *lan;                /* NULL: no switch, and one guest */
+	struct member *member[LAN_PORTS];       /* by port; NULL: nobody was there yet; without a switch: the first */
+	struct router_question question[ROUTER_QUESTIONS];      /* with a switch: of this turn */
+	unsigned int questions;
 	struct stack *stack;
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */
@@ -36,16 +50,15 @@ struct router {
 	struct journal journal;
 	struct pcap pcap;
 	int timer;
+	uint64_t rate;                  /* bytes a second of each guest, either way; 0: no limit */
 	unsigned int taken;             /* how often a guest was plugged in */
-
-	/* The guest's end is gone; NULL: nobody wants to know. */
-	void (*gone)(void *arg);
-	void *arg;
 };
 
-struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p);
+struct router *router_new(struct loop *loop, const struct subnet *s, struct policy *p, bool several);
 void router_free(struct router *r);
-int router_plug(struct router *r, int *fd);
+int router_plug(struct router *r, const char *name, int *fd);
+int router_limit(struct router *r, uint64_t rate);
+void router_left(struct router *r, struct member *m);
 int router_use(struct router *r, struct policy *p, bool live);
 uint64_t router_now(void);
 

@@ -139,6 +139,18 @@ void stack_settle(struct stack *st)
 		st->settled(st->arg);
 }
 
+/**
+ * stack_nudge() - what waited for an answer about who has an address, which came, goes out now
+ *
+ * libslirp knows STACK_NEIGHBOURS. A packet for another one waits until there is something else to send, else for up to a
+ * second, though the answer to its question was there before the question's call had returned.
+ * @st: initialized; not from within @output
+ */
+void stack_nudge(struct stack *st)
+{
+	slirp_pollfds_poll(st->slirp, 1, happened, st);
+}
+
 static void on_events(void *arg, uint32_t events)
 {
 	struct stack *st = arg;

@@ -10,6 +10,8 @@
 #include "addr.h"
 #include "subnet.h"
 
+enum { STACK_NEIGHBOURS = 16 };        /* that libslirp knows at a time, of either family */
+
 struct loop;
 struct stack;
 
@@ -20,6 +22,7 @@ struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output
 void stack_free(struct stack *st);
 void stack_input(struct stack *st, const uint8_t *frame, size_t len);
 void stack_settle(struct stack *st);
+void stack_nudge(struct stack *st);
 int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t port,
 		  const struct addr *guest, uint16_t guest_port);
 int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_t port);

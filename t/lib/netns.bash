@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: ISC
-# A world for user-mode networks, without a VM (load lib/vm-test, then lib/netns): three network namespaces.
+# A world for user-mode networks, without a VM (load lib/vm-test, then lib/netns): three network namespaces, or four.
 #
 #	guest                host                                net: the internet
 #	eth0, a TAP device,  h0 192.168.77.2/24 fd77::2/64  ---  n0 192.168.77.1 fd77::1, and every other address:
@@ -17,9 +17,11 @@
 #
 #	in_net, in_host, in_guest COMMAND...	run it there, for at most $LIMIT seconds (60)
 #	background NAME NAMESPACE COMMAND...	... until the test ends, or: end NAME
-#	guest_up PATH				the guest joins a VM_NET socket: until the test ends, or: guest_down
+#	guest_up PATH [NAME]			the guest joins a VM_NET socket: until the test ends, or: guest_down
 #	guest_of COMMAND...			... that of a network which becomes another program
 #	guest_raw PATH WORD...			... a plain frames socket
+#	other_guest				a second guest is there from now on, in_other; other_up PATH NAME joins it to
+#						the network, as guest_up does, by that name, or: other_down
 #	heard REGEX, never_heard REGEX		what the log says since the test began
 #	zone <<END				what the DNS says from now on
 #
@@ -102,6 +104,13 @@ world() {
 	background wire net world_sniff "$WORLD/log" wire n0
 }
 
+# other_guest: in setup_file, after world.
+other_guest() {
+	hold other enter net unshare -nm
+	own_etc other
+	in_other ip link set lo up
+}
+
 # hold NAME COMMAND...: COMMAND makes a namespace and runs a program, by which NAME is known from now on.
 hold() {
 	local name=$1
@@ -134,6 +143,7 @@ enter() {
 
 in_net() { (LIMITED=${LIMIT:-60} enter net "$@"); }
 in_host() { (LIMITED=${LIMIT:-60} enter host "$@"); }
+in_other() { (LIMITED=${LIMIT:-60} enter other "$@"); }
 in_guest() { (LIMITED=${LIMIT:-60} enter guest "$@"); }
 
 # own_etc NAME [NAMESERVER]...: /etc there is a directory of links to what it was, and resolv.conf is a file.
@@ -214,10 +224,20 @@ end_all() {
 	return $bad
 }
 
-# guest_up PATH: the guest joins the VM_NET socket PATH, and has the addresses and name servers that it says.
+# guest_up PATH [NAME]: the guest joins the VM_NET socket PATH, and has the addresses and name servers that it says.
 guest_up() {
-	background tap guest frames_tap control "$1"
+	background tap guest frames_tap ${2:+-N "$2"} control "$1"
 	guest_resolves
+}
+
+# other_up PATH [NAME]: the other guest does.
+other_up() {
+	background tap.other other frames_tap ${2:+-N "$2"} control "$1"
+	resolves other tap.other
+}
+
+other_down() {
+	end tap.other
 }
 
 # guest_raw PATH WORD...: it joins a plain frames socket; WORDs (mac= mtu= addr= gateway= dns=) say what it is to know.
@@ -242,8 +262,13 @@ guest_down() {
 }
 
 guest_resolves() {
-	sed -n 's/.*\bdns=\([^ ]*\).*/\1/p' "$VM_TEST/bg/tap.says" | tr , '\n' | sed 's/^/nameserver /' |
-		in_guest sh -c 'cat >/etc/resolv.conf'
+	resolves guest tap
+}
+
+# resolves NAME TAP: its name servers are those that its network told.
+resolves() {
+	sed -n 's/.*\bdns=\([^ ]*\).*/\1/p' "$VM_TEST/bg/$2.says" | tr , '\n' | sed 's/^/nameserver /' |
+		"in_$1" sh -c 'cat >/etc/resolv.conf'
 }
 
 # heard REGEX: a line of the log is so, now or soon; prints it.

@@ -216,9 +216,18 @@ static void serve_control(int sock, char **words)
 	struct msg m;
 
 	while (msg_recv(sock, &m, true) == 1) {
+		bool frames = !strcmp(m.word[0], "frames");
 		int pair[2];
 
 		msg_drop(&m);
+		if (!frames) {
+			msg_init(&m);
+			msg_add(&m, "error");
+			msg_add(&m, "ENOSYS");
+			if (msg_send(sock, &m))
+				break;
+			continue;
+		}
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			die("socketpair");
 		msg_init(&m);

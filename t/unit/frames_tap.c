@@ -2,7 +2,8 @@
 /*
  * frames_tap.c - the network namespace that it is in plays a guest: a TAP device joined to a frames socket.
  *
- *	frames_tap [-i NAME] [-n] control fd:N|PATH		asks a VM_NET socket, which says, too, what to configure
+ *	frames_tap [-i NAME] [-n] [-N NAME] control fd:N|PATH	asks a VM_NET socket, which says, too, what to configure; -N:
+ *								as the guest of that name
  *	frames_tap [-i NAME] [-n] raw fd:N|PATH [WORD]...	takes a frames socket as it is; WORDs (mac= mtu= addr=
  *								...) say what a control socket would
  *	frames_tap [-i NAME] [-n] listen PATH [WORD]...		the other end: takes the first who connects there
@@ -38,7 +39,7 @@ enum { BATCH = 1 << 20 };
 
 static struct {
 	int tap, sock, listener;
-	const char *name;
+	const char *name, *called;
 	bool plain;                     /* no addresses */
 	struct net_config conf;
 } t = { .tap = -1, .sock = -1, .listener = -1, .name = "eth0" };
@@ -236,7 +237,7 @@ static void open_peer(char **argv)
 
 	snprintf(why, sizeof(why), "is none of control, raw and listen");
 	if (!strcmp(argv[0], "control"))
-		err = netconf_control(&t.conf, argv[1], why, sizeof(why));
+		err = netconf_control(&t.conf, argv[1], t.called, why, sizeof(why));
 	else if (!strcmp(argv[0], "raw"))
 		err = netconf_parse(&t.conf, argv[1], why, sizeof(why));
 	else if (!strcmp(argv[0], "listen"))
@@ -253,10 +254,11 @@ int main(int argc, char *argv[])
 	int c, room = 4 << 20;
 
 	log_init("frames_tap", false);
-	while ((c = getopt(argc, argv, "+i:n")) >= 0) {
+	while ((c = getopt(argc, argv, "+i:nN:")) >= 0) {
 		if (c == '?')
 			return 2;
 		t.name = c == 'i' ? optarg : t.name;
+		t.called = c == 'N' ? optarg : t.called;
 		t.plain |= c == 'n';
 	}
 	if (argc - optind < 2)

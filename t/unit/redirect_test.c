@@ -21,7 +21,7 @@ static void pass(void *arg, const uint8_t *frame, size_t len)
 {
 	(void)arg;
 	stack_input(n.stack, frame, len);
-	redirects_passed(r, frame, len);
+	redirects_passed(r, &n.f.nat, frame, len);
 }
 
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
@@ -450,7 +450,7 @@ int main(void)
 		abort();
 	snprintf(path, sizeof(path), "%s/s", dir);
 	setenv("XDG_RUNTIME_DIR", dir, 1);
-	r = redirects_new(n.loop, n.stack, &n.s, &n.f.nat, cut, NULL);
+	r = redirects_new(n.loop, n.stack, &n.s, cut, NULL);
 	CHECK(r && !rmdir(dir) && !mkdir(dir, 0700), "redirects leave nothing in the file system");
 	load("");
 	tcp4 = host_socket(SOCK_STREAM, "127.0.0.1", NULL, 8001);
