@@ -125,8 +125,8 @@ ex() {
 		send "\004"
 		want {status=0\r\n}
 		want {READY> $}
-		send "vm-exec -it sleep 98765; echo status=\$?\r"
-		exec sh -c {until vm-exec pidof sleep; do :; done}
+		send "vm-exec -it sh -c 'echo st\"\"arted; exec sleep 98765'; echo status=\$?\r"
+		want {\nstarted\r\n}
 		send "\003"
 		want {status=130\r\n}
 		want {READY> $}

@@ -62,7 +62,8 @@ all_ways() {
 	run --separate-stderr script "$1" <<-'EOF'
 		vm-boot | vm-console --run 'echo in a pipe; exit 7'
 	EOF
-	[ "$status" -eq 7 ] && [ "$output" = 'in a pipe' ] && [ -z "$stderr" ]
+	# shellcheck disable=SC2154 # run --separate-stderr sets it
+	[ "$status" -eq 7 ] && [ "$output" = 'in a pipe' ] && [ -z "$stderr" ] || { echo "$status: $output: $stderr" && false; }
 	[ -z "${2-}" ] || return 0
 
 	# vm-boot | { read -r VM; export VM; ... }

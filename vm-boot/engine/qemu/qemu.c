@@ -338,7 +338,9 @@ static void qemu_power_button(struct vm *vm)
 	struct qemu *q = vm->engine_data;
 	int err = qmp_send(q->qmp, "system_powerdown", NULL);
 
-	if (err < 0)
+	if (err == -EPIPE || err == -ECONNRESET)
+		debug("qemu: power button: it is ending by itself");    /* which watch_child() hears */
+	else if (err < 0)
 		warn("qemu: power button: %s", errstr(err));
 }
 
