@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -127,6 +128,20 @@ static int listen_and_connect(int *server, int *client)
 	return 0;
 }
 
+/*
+ * virtiofsd has a descriptor for every file that the lab knows of. It raises its limit as root does; what an ordinary
+ * user may have is more than he starts with.
+ */
+static void raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
 /* Start the virtiofsd of dir (NULL: the host's root, read-only). Return: QEMU's connection to it, -errno. */
 static int start_share(struct machine *m, const char *dir, int log)
 {
@@ -143,6 +158,7 @@ static int start_share(struct machine *m, const char *dir, int log)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
+		raise_files();
 		r = become_root();
 		if (!r && !dir)
 			r = become_readonly();
