@@ -69,12 +69,16 @@ static void opened(int fd, void *opaque)
 	forget(fd, opaque);
 }
 
+/*
+ * The other's end is heard of where there is to be read, and nowhere else: told of it libslirp reads, also from a socket
+ * that it takes to be connecting yet, and resets the guest for whom it cannot be.
+ */
 static int want(int fd, int events, void *opaque)
 {
 	struct stack *st = opaque;
-	uint32_t bits = EPOLLRDHUP;
+	uint32_t bits = 0;
 
-	bits |= events & SLIRP_POLL_IN ? EPOLLIN : 0;
+	bits |= events & SLIRP_POLL_IN ? EPOLLIN | EPOLLRDHUP : 0;
 	bits |= events & SLIRP_POLL_OUT ? EPOLLOUT : 0;
 	bits |= events & SLIRP_POLL_PRI ? EPOLLPRI : 0;
 	return mirror_want(&st->mirror, fd, bits) < 0 ? -1 : fd;
