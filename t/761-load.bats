@@ -117,6 +117,7 @@ at_ease() {
 	network
 	memory_mark
 	for i in 1 2 3 4 5 6 7 8; do
+		# shellcheck disable=SC2016 # the inner shell's
 		background "pour$i" guest sh -c 'echo ready; exec world_client turn "$0" 81 1000000' \
 			"$([ $((i % 2)) -eq 0 ] && echo 203.0.113.9 || echo 2001:db8::9)"
 	done
@@ -186,6 +187,7 @@ at_ease() {
 	network -p 8080:80 -p 8007:7
 	serves
 	size=$(share 200000000 20000000)
+	# shellcheck disable=SC2016 # the inner shell's
 	background busy host sh -c 'echo ready; exec world_client turn 127.0.0.1 8080 "$0"' "$size"
 	background talk host sh -c 'echo ready; exec world_client talk ::1 8007 1000 1000'
 	told '^guest tcp 10.0.2.2:[0-9]+ 10.0.2.15:80 turn$' 1

@@ -199,7 +199,7 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 		return PKT_DROP_CHECKSUM;
 	if (!f->ops->judge(f->arg, key, &v))
 		return deny(f, p, PKT_DROP_DENIED);
-	if (v.redirect && (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP))
+	if (v.redirect && (addr_is_v4(&v.to) != (p->kind == PKT_IPV4) || p->proto != PKT_PROTO_TCP))
 		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
 	if (v.sni && (p->proto != PKT_PROTO_TCP || p->payload_len))
 		return deny(f, p, PKT_DROP_DENIED);     /* it has no name to ask for, or data too early */
