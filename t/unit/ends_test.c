@@ -93,14 +93,14 @@ int main(void)
 	}
 	n.deaf = true;
 	v4 = host_socket(SOCK_STREAM, "192.0.2.1", NULL, PORT);
-	v6 = host_socket(SOCK_STREAM, "2001:db8::1", NULL, PORT);
+	v6 = host_socket(SOCK_STREAM, "::1", NULL, PORT);
 	printf("# IPv4\n");
 	me = "10.0.2.15";
 	them = "192.0.2.1";
 	test_greeting(v4);
 	printf("# IPv6\n");
 	me = "fd00::f";
-	them = "2001:db8::1";
+	them = "fd00::2";             /* the host's ::1 */
 	test_greeting(v6);
 	close(v4);
 	close(v6);
