@@ -56,6 +56,11 @@ answers() {
 	run -0 client ping fd00::2 1000 3
 	run -0 client ping 203.0.113.9 1000 3
 	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.9:0$'
+	# Beyond the gateway there is no echo of IPv6, which is said at once.
+	PATIENCE=2000 run -1 client ping 2001:db8::9 100 1
+	[ "$output" = 'Permission denied' ]
+	never_heard '^wire icmp.*2001:db8::9'
+	[ ! -s "$VM_TEST/bg/tap.err" ]
 }
 
 @test 'TCP: every way to behave, IPv4 and IPv6' {
