@@ -90,7 +90,7 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
-$(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test redirect_test): LDLIBS += -lslirp
+$(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test netverbs_test redirect_test): LDLIBS += -lslirp
 $(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
 # They run in a guest, as vm-agent does.
 $(BUILD)/t/unit/guest_udp: t/unit/guest_udp.c
