@@ -10,7 +10,7 @@ CC ?= cc
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
-	dropbear-bin openssh-client libslirp-dev passt
+	dropbear-bin openssh-client openssl libslirp-dev passt
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g
@@ -90,7 +90,7 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
-$(addprefix $(BUILD)/t/unit/,stack_test forward_test redirect_test): LDLIBS += -lslirp
+$(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test netverbs_test redirect_test): LDLIBS += -lslirp
 $(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
 # They run in a guest, as vm-agent does.
 $(BUILD)/t/unit/guest_udp: t/unit/guest_udp.c

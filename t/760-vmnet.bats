@@ -56,6 +56,11 @@ answers() {
 	run -0 client ping fd00::2 1000 3
 	run -0 client ping 203.0.113.9 1000 3
 	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.9:0$'
+	# Beyond the gateway there is no echo of IPv6, which is said at once.
+	PATIENCE=2000 run -1 client ping 2001:db8::9 100 1
+	[ "$output" = 'Permission denied' ]
+	never_heard '^wire icmp.*2001:db8::9'
+	[ ! -s "$VM_TEST/bg/tap.err" ]
 }
 
 @test 'TCP: every way to behave, IPv4 and IPv6' {
@@ -143,21 +148,39 @@ answers() {
 	[[ $output == *203.0.113.9* ]]
 }
 
-@test 'names over TCP, and nothing else at that address' {
-	guest_of vm-net --
-	local i
-	for i in 1 2 3; do
-		run -0 in_guest world_ask -t 10.0.2.3 www.example.test A
-		[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+@test 'names over TCP, IPv4 and IPv6, and nothing else at that address' {
+	local i server port
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	guest_up "$PWD/net"
+	for server in 10.0.2.3 fd00::3; do
+		for i in 1 2 3; do
+			run -0 in_guest world_ask -t $server www.example.test A
+			[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+		done
+		run -0 in_guest world_ask -t $server none.example.test A
+		[ "$output" = NXDOMAIN ]
+		run -0 in_guest world_ask $server www.example.test A
+		run -1 client open $server 54
+		[ "$output" = 'Connection refused' ]
 	done
-	run -0 in_guest world_ask -t 10.0.2.3 none.example.test A
-	[ "$output" = NXDOMAIN ]
-	run -0 in_guest world_ask 10.0.2.3 www.example.test A
-	run -1 client open fd00::3 53
-	[ "$output" = 'Connection refused' ]
-	run -1 client open 10.0.2.3 54
-	[ "$output" = 'Connection refused' ]
 	never_heard '^host tcp'
+	# What leads there over IPv6 is a port of ::1, which is for nobody else: neither this host's programs nor the guest.
+	port=$(in_host ss -Hltnp6 src '[::1]' | sed -n 's/.*\[::1]:\([0-9]*\) .*vm-net.*/\1/p')
+	run -1 in_host world_ask -t -p "$port" ::1 www.example.test A
+	[[ $output == closed || $output == 'Connection reset by peer' ]]
+	run -1 client open fd00::2 "$port"
+	[ "$output" = 'Connection refused' ]
+	run -0 in_guest world_ask -t fd00::3 www.example.test A
+}
+
+@test 'names over TCP with one family alone' {
+	local i
+	for i in '-4 10.0.2.3' '-6 fd00::3'; do
+		guest_of vm-net "${i% *}" --
+		run -0 in_guest world_ask -t "${i#* }" www.example.test A
+		[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+		guest_down
+	done
 }
 
 @test 'resolv.conf that changes is followed' {

@@ -121,6 +121,7 @@ frame() {
 		run -0 "in_$who" world_ask 10.0.2.3 other.example.test A
 		[ "$output" = REFUSED ]
 		[[ $("in_$who" world_ask -t 10.0.2.3 www.example.test A) == NOERROR* ]]
+		[[ $("in_$who" world_ask -t fd00::3 www.example.test A) == NOERROR* ]]
 	done
 	[ "$(jq -r 'select(.event == "flow" and .verdict == "deny") | .guest' all.log | sort -u)" = $'10.0.2.15\n10.0.2.16' ]
 }

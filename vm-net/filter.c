@@ -11,7 +11,7 @@
  * One guest is on this wire: one MAC, one IPv4 address, IPv6 addresses of one prefix. What a frame claims beyond
  * that is dropped, and every drop has a reason with a counter. A flow is judged when it begins, and again when it
  * says which server it wants if its verdict depends on that (hold.h); then it is pinned until it ends, and judged
- * again only when a reload asks for it. The stack gets nothing to do but TCP, UDP and echo, and says nothing to the
+ * again only when a reload asks for it. The stack gets nothing to do but TCP, UDP and echo of IPv4, and says nothing to the
  * guest that is not of a flow. Its own questions about where the guest is are answered here.
  *
  * Data of known flows is passed with its checksum unseen, the stack looks at it; what opens or ends a flow is not.
@@ -199,7 +199,7 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 		return PKT_DROP_CHECKSUM;
 	if (!f->ops->judge(f->arg, key, &v))
 		return deny(f, p, PKT_DROP_DENIED);
-	if (v.redirect && (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP))
+	if (v.redirect && (addr_is_v4(&v.to) != (p->kind == PKT_IPV4) || p->proto != PKT_PROTO_TCP))
 		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
 	if (v.sni && (p->proto != PKT_PROTO_TCP || p->payload_len))
 		return deny(f, p, PKT_DROP_DENIED);     /* it has no name to ask for, or data too early */
@@ -259,8 +259,9 @@ static enum pkt_drop on_packet(struct filter *f, struct pkt *p)
 		return why;
 	if (is_query(f, p))
 		return query(f, p);
-	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP || pkt_is_echo_request(p))
+	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP || (p->kind == PKT_IPV4 && pkt_is_echo_request(p)))
 		return on_flow(f, p);
+	/* Echo of IPv6 the stack would take and forget. */
 	return deny(f, p, PKT_DROP_PROTOCOL);
 }
 

@@ -52,7 +52,7 @@ struct flow_verdict {
 	uint32_t rule;
 	uint32_t flags;
 	bool sni;                       /* TCP alone: nothing goes on before its name is judged, see hold.h */
-	bool redirect;                  /* TCP over IPv4 alone: carried to @to, see nat.h */
+	bool redirect;                  /* TCP alone: carried to @to, of its family, see nat.h */
 	uint16_t to_port;
 	struct addr to;
 };

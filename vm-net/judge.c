@@ -2,8 +2,9 @@
 /*
  * judge.c - the policy's answers to what the filter and the forwarder ask, and the log of them.
  *
- * A guest's queries by UDP are the filter's. By TCP they are flows, which are carried to our own server (dnstcp.h), over
- * IPv4 alone as all that is; whatever else goes to its address libslirp would take to the host's loopback: it is denied.
+ * A guest's queries by UDP are the filter's. By TCP they are flows, which are carried to our own server (dnstcp.h): over
+ * IPv4 as redirects are, over IPv6 by a port of the loopback that only libslirp can use (inlet.h), which guests have no
+ * other business with. Whatever else goes to the server's address libslirp would take to the host's loopback: it is denied.
  */
 #include "router.h"
 #include "util.h"
@@ -18,6 +19,31 @@ static bool to_forwarder(const struct subnet *s, const struct addr *a)
 static enum policy_proto proto_of(const struct flow_key *key)
 {
 	return key->proto == PKT_PROTO_TCP ? POLICY_TCP : key->proto == PKT_PROTO_UDP ? POLICY_UDP : POLICY_ICMP;
+}
+
+/* A flow to our own server. Return: whether there is a way to it; then @v says which. */
+static bool carry_to_server(struct router *r, const struct flow_key *key, struct flow_verdict *v)
+{
+	if (key->proto != PKT_PROTO_TCP || key->remote_port != DNS_PORT || !to_forwarder(&r->subnet, &key->remote))
+		return false;
+	if (addr_is_v4(&key->remote)) {
+		if (r->redirects)
+			redirects_service(r->redirects, v);
+		return r->redirects;
+	}
+	if (!r->inlet)
+		return false;
+	v->redirect = true;
+	v->to = r->subnet.gateway6;
+	v->to_port = inlet_port(r->inlet);
+	return true;
+}
+
+/* Addresses, and a port, that are for what the filter carries there. */
+static bool is_private(const struct router *r, const struct flow_key *key)
+{
+	return to_forwarder(&r->subnet, &key->remote) || (r->redirects && redirects_private(r->redirects, &key->remote)) ||
+	       (r->inlet && key->remote_port == inlet_port(r->inlet) && addr_equal(&key->remote, &r->subnet.gateway6));
 }
 
 /**
@@ -36,13 +62,9 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 		f.port = 0;
 	policy_judge(r->policy, &f, &view, &verdict);
 	*v = (struct flow_verdict){ .rule = verdict.line, .sni = verdict.sni };
-	if (to_forwarder(&r->subnet, &key->remote) && key->proto == PKT_PROTO_TCP && key->remote_port == DNS_PORT &&
-	    r->redirects && addr_is_v4(&key->remote)) {
-		redirects_service(r->redirects, v);
+	if (carry_to_server(r, key, v))
 		return true;
-	}
-	if (to_forwarder(&r->subnet, &key->remote) || (r->redirects && redirects_private(r->redirects, &key->remote)) ||
-	    (verdict.redirect && !r->redirects))
+	if (is_private(r, key) || (verdict.redirect && !r->redirects))
 		verdict.allow = false;
 	journal_flow(&r->journal, key, &verdict);
 	return verdict.allow && (!verdict.redirect || redirects_verdict(r->redirects, verdict.redirect, v));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * nat.c - connections that are carried to another place than the guest asked for, and do not look so: TCP over IPv4.
+ * nat.c - connections that are carried to another place than the guest asked for, and do not look so: TCP.
  *
  *	guest:4000 -> 1.2.3.4:443	becomes		guest:16384+i -> to:port	on the way to the stack
  *	guest:4000 <- 1.2.3.4:443	is again	guest:16384+i <- to:port	on the way back
@@ -14,13 +14,27 @@
 #include "sum.h"
 #include "util.h"
 
-enum { SRC = PKT_ETH + 12, DST = PKT_ETH + 16, IP_SUM = PKT_ETH + 10, PORTS = PKT_ETH + PKT_IP4, TCP_SUM = PORTS + 16 };
+enum { ETH_TYPE = 12, ETH_IPV6 = 0x86dd, IP4_SUM = PKT_ETH + 10, TCP_SUM = 16 };
+
+/* Where things are in a frame. */
+struct place {
+	size_t src, dst, ports;
+	size_t addr, skip;              /* bytes of an address; of a struct addr before it */
+};
+
+static const struct place v4 = { PKT_ETH + 12, PKT_ETH + 16, PKT_ETH + PKT_IP4, 4, 12 };
+static const struct place v6 = { PKT_ETH + 8, PKT_ETH + 24, PKT_ETH + PKT_IP6, 16, 0 };
+
+static const struct place *place_of(const uint8_t *frame)
+{
+	return get_be16(frame + ETH_TYPE) == ETH_IPV6 ? &v6 : &v4;
+}
 
 /**
  * nat_open() - begin to carry a connection elsewhere
  * @n: zero at first
- * @key: TCP over IPv4
- * @to, @to_port: where to; IPv4
+ * @key: TCP
+ * @to, @to_port: where to; of the same family
  * Return: its number, which is the guest's port for the stack; 0 when there are as many as may be, which is counted.
  */
 uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *to, uint16_t to_port)
@@ -59,35 +73,38 @@ const struct nat_slot *nat_slot(const struct nat *n, uint16_t port)
 }
 
 /* Put an address and two ports in place of others. */
-static void rewrite(uint8_t *frame, size_t at, const struct addr *a, uint16_t sport, uint16_t dport)
+static void rewrite(uint8_t *frame, bool src, const struct addr *a, uint16_t sport, uint16_t dport)
 {
-	uint8_t now[8], was[8];
-	uint32_t sum = (uint16_t)~get_be16(frame + TCP_SUM);
+	const struct place *at = place_of(frame);
+	uint8_t now[20], was[20], *addr = frame + (src ? at->src : at->dst), *tcp = frame + at->ports;
+	uint32_t sum = (uint16_t)~get_be16(tcp + TCP_SUM);
 	uint16_t ip;
-	unsigned int i;
+	size_t i;
 
-	memcpy(was, frame + at, 4);
-	memcpy(was + 4, frame + PORTS, 4);
-	memcpy(now, a->b + 12, 4);
-	put_be16(now + 4, sport);
-	put_be16(now + 6, dport);
-	for (i = 0; i < 8; i += 2)
+	memcpy(was, addr, at->addr);
+	memcpy(was + at->addr, tcp, 4);
+	memcpy(now, a->b + at->skip, at->addr);
+	put_be16(now + at->addr, sport);
+	put_be16(now + at->addr + 2, dport);
+	for (i = 0; i < at->addr + 4; i += 2)
 		sum += (uint32_t)(uint16_t)~get_be16(was + i) + get_be16(now + i);
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	put_be16(frame + TCP_SUM, (uint16_t)~sum);
-	memcpy(frame + at, now, 4);
-	memcpy(frame + PORTS, now + 4, 4);
-	memset(frame + IP_SUM, 0, 2);
+	put_be16(tcp + TCP_SUM, (uint16_t)~sum);
+	memcpy(addr, now, at->addr);
+	memcpy(tcp, now + at->addr, 4);
+	if (at == &v6)
+		return;
+	memset(frame + IP4_SUM, 0, 2);
 	ip = sum_fold(sum_bytes(0, frame + PKT_ETH, PKT_IP4));
-	memcpy(frame + IP_SUM, &ip, 2);
+	memcpy(frame + IP4_SUM, &ip, 2);
 }
 
 /**
  * nat_out() - a frame as the stack is to see it
  * @n
  * @port: of nat_open()
- * @frame, @len: of the guest, TCP over IPv4, pkt_parse() was content
+ * @frame, @len: of the guest, TCP of the family of nat_open(), pkt_parse() was content
  * Return: it, as long, until the next call.
  */
 const uint8_t *nat_out(struct nat *n, uint16_t port, const uint8_t *frame, size_t len)
@@ -95,7 +112,7 @@ const uint8_t *nat_out(struct nat *n, uint16_t port, const uint8_t *frame, size_
 	const struct nat_slot *s = &n->slot[port - NAT_PORT];
 
 	memcpy(n->out, frame, len);
-	rewrite(n->out, DST, &s->to, port, s->to_port);
+	rewrite(n->out, false, &s->to, port, s->to_port);
 	return n->out;
 }
 
@@ -109,12 +126,12 @@ bool nat_in(struct nat *n, struct pkt *p)
 {
 	const struct nat_slot *s;
 
-	if (p->kind != PKT_IPV4 || p->proto != PKT_PROTO_TCP || p->dport < NAT_PORT || p->dport >= NAT_PORT + NAT_MAX)
+	if (p->kind == PKT_ARP || p->proto != PKT_PROTO_TCP || p->dport < NAT_PORT || p->dport >= NAT_PORT + NAT_MAX)
 		return false;
 	s = &n->slot[p->dport - NAT_PORT];
 	if (!s->used || p->sport != s->to_port || !addr_equal(&p->src, &s->to) || !addr_equal(&p->dst, &s->guest))
 		return false;
 	memcpy(n->in, p->frame, p->len);
-	rewrite(n->in, SRC, &s->remote, s->remote_port, s->guest_port);
+	rewrite(n->in, true, &s->remote, s->remote_port, s->guest_port);
 	return pkt_parse(n->in, p->len, p) == PKT_OK;
 }

@@ -310,6 +310,10 @@ static int start(struct router *r, bool several)
 		return -ENOSPC;
 	if (r->redirects && redirects_serve(r->redirects, by_tcp, r))
 		return -EADDRINUSE;
+	if (r->subnet.v6)
+		r->inlet = inlet_new(r->loop, r->stack, by_tcp, r);
+	if (r->subnet.v6 && !r->inlet)
+		debug("dns: no ::1 here, so no queries by TCP over IPv6: %s", errstr(errno));
 	err = make_room(r, several);
 	if (!err)
 		loop_timer_set(r->loop, r->timer, TICK_MSEC);
@@ -356,6 +360,7 @@ void router_free(struct router *r)
 	for (i = 0; i < LAN_PORTS; i++)
 		if (member_plugged(r->member[i]))
 			filter_reset(&r->member[i]->filter, NULL);      /* its flows' ends are logged */
+	inlet_free(r->inlet);
 	redirects_free(r->redirects);
 	forwards_free(r->forwards);
 	for (i = 0; i < LAN_PORTS; i++)

@@ -6,6 +6,7 @@
 #include "dns.h"
 #include "dnstcp.h"
 #include "forward.h"
+#include "inlet.h"
 #include "journal.h"
 #include "lan.h"
 #include "member.h"
@@ -42,6 +43,7 @@ struct router {
 	struct stack *stack;
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */
+	struct inlet *inlet;            /* NULL: no IPv6, or the host has no ::1 */
 	struct dns *dns;
 	struct dnstcp *dnstcp;
 	struct names *names;

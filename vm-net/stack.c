@@ -69,12 +69,16 @@ static void opened(int fd, void *opaque)
 	forget(fd, opaque);
 }
 
+/*
+ * The other's end is heard of where there is to be read, and nowhere else: told of it libslirp reads, also from a socket
+ * that it takes to be connecting yet, and resets the guest for whom it cannot be.
+ */
 static int want(int fd, int events, void *opaque)
 {
 	struct stack *st = opaque;
-	uint32_t bits = EPOLLRDHUP;
+	uint32_t bits = 0;
 
-	bits |= events & SLIRP_POLL_IN ? EPOLLIN : 0;
+	bits |= events & SLIRP_POLL_IN ? EPOLLIN | EPOLLRDHUP : 0;
 	bits |= events & SLIRP_POLL_OUT ? EPOLLOUT : 0;
 	bits |= events & SLIRP_POLL_PRI ? EPOLLPRI : 0;
 	return mirror_want(&st->mirror, fd, bits) < 0 ? -1 : fd;
@@ -354,6 +358,43 @@ static void deepen(struct stack *st, const union any *at, socklen_t atlen)
 		if (listens && !getsockname(fd, &u.sa, &len) && len == atlen && !memcmp(&u, at, len))
 			listen(fd, BACKLOG);
 	}
+}
+
+static bool same_place(const union any *x, const union any *y)
+{
+	return x->sa.sa_family == AF_INET6 && y->sa.sa_family == AF_INET6 && x->v6.sin6_port == y->v6.sin6_port &&
+	       !memcmp(&x->v6.sin6_addr, &y->v6.sin6_addr, sizeof(x->v6.sin6_addr));
+}
+
+/* The two ends of a connected socket. Return: whether there are such. */
+static bool ends_of(int fd, union any *near, union any *far)
+{
+	socklen_t nlen = sizeof(*near), flen = sizeof(*far);
+
+	return !getsockname(fd, &near->sa, &nlen) && !getpeername(fd, &far->sa, &flen);
+}
+
+/**
+ * stack_made() - whether the other end of a connection is libslirp's
+ *
+ * A connection's four numbers are its own as long as both ends are there: the other end is the socket of libslirp that
+ * has them the other way round. The newest are looked at first.
+ *
+ * @st: after stack_settle()
+ * @fd: accepted, of IPv6
+ * Return: so.
+ */
+bool stack_made(const struct stack *st, int fd)
+{
+	union any near, far, near2, far2;
+	size_t i = st->mirror.listed_n;
+
+	if (!ends_of(fd, &near, &far))
+		return false;
+	while (i--)
+		if (ends_of(st->mirror.listed[i], &near2, &far2) && same_place(&near2, &far) && same_place(&far2, &near))
+			return true;
+	return false;
 }
 
 /**

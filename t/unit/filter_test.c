@@ -303,6 +303,7 @@ static void test_redirect(void)
 static void test_udp_and_icmp(void)
 {
 	uint8_t quote[29];
+	struct pkt p;
 
 	wire_up(16);
 	udp_frame(&f, GUEST, 4000, FAR, 9, "x", 1);
@@ -322,9 +323,10 @@ static void test_udp_and_icmp(void)
 	icmp_frame(&f, FAR, GUEST, 0, 0, 0x12350001, "x", 1);
 	CHECK(lost(PKT_DROP_NO_FLOW), "... no other");
 	icmp_frame(&f, GUEST6, FAR6, 128, 0, 0x12340001, "x", 1);
-	CHECK(passed(), "a ping over IPv6");
+	CHECK(refused(&p, PKT_DROP_PROTOCOL) && p.proto == PKT_PROTO_ICMP6 && p.type == 1 && p.code == 1,
+	      "a ping over IPv6, which the stack knows nothing of, is prohibited");
 	icmp_frame(&f, FAR6, GUEST6, 129, 0, 0x12340001, "x", 1);
-	CHECK(arrives(), "... and its echo");
+	CHECK(lost(PKT_DROP_NO_FLOW), "... and has no echo");
 	icmp_frame(&f, FAR, GUEST, 8, 0, 1, "x", 1);
 	CHECK(lost(PKT_DROP_NO_FLOW), "nobody pings the guest");
 	wire_down();

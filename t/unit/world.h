@@ -27,7 +27,7 @@
 #include "util.h"
 
 /* The period is a prime, so that a lost block of any usual size changes what follows. */
-enum { WORLD_PERIOD = 65521, WORLD_CHUNK = 256 * 1024, WORLD_NAME = ADDR_TEXT + 8 };
+enum { WORLD_PERIOD = 65521, WORLD_CHUNK = 256 * 1024, WORLD_NAME = ADDR_TEXT + 8, WORLD_GREETING = 1000 };
 
 /* Fletcher's sum of words of 8 bytes, which order changes; @part is the word that is not whole. */
 struct world_sum {

@@ -7,13 +7,15 @@
  *	talk ADDR PORT BYTES [N]	N times, one after the other, sends so much and reads it back
  *	send ADDR PORT BYTES		the pattern, and our end; then theirs without a byte
  *	turn ADDR PORT BYTES		the pattern, and our end; then an answer that says how much came and its sum
- *	get ADDR PORT BYTES		asks a source for so much
+ *	get ADDR PORT BYTES [N]		N connections at once ask a source for so much each
+ *	answer ADDR PORT BYTES		takes GREETING bytes and the other's end, and sends so much after that
  *	udp ADDR PORT BYTES [N]		N datagrams, one after the other, each back as it was
  *	datagram ADDR PORT BYTES	one, and no answer is waited for: `port P`, ours
  *	ping ADDR BYTES [N]		echo requests with so many bytes of data
  *	await LOG REGEX			waits until a line of LOG matches: prints the first
  *
- * $PATIENCE is how many milliseconds to wait for something to happen, 10000. Exit: 0; 1 when it went wrong: what the
+ * $PATIENCE is how many milliseconds to wait for something to happen, 10000; $PACE, how many bytes each connection of
+ * echo, send, turn, get and answer sends and takes at most every 10 ms. Exit: 0; 1 when it went wrong: what the
  * kernel said (`Connection refused`), `timeout`, `differs at N`; 2 for usage.
  */
 #include <netinet/icmp6.h>
@@ -26,7 +28,11 @@
 #include "fds.h"
 #include "world.h"
 
+enum { TICK_MSEC = 10 };
+
 static int patience = 10000;
+static size_t pace = WORLD_CHUNK;       /* bytes of a piece */
+static bool slow;                       /* with a pause after each */
 
 static void failed(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void failed(const char *fmt, ...)
@@ -77,11 +83,18 @@ struct stream {
 	bool differs, over;
 };
 
+/* After a piece of each connection. */
+static void rest(void)
+{
+	if (slow)
+		poll(NULL, 0, TICK_MSEC);
+}
+
 /* Send a piece. */
 static void push(struct stream *s)
 {
 	static uint8_t buf[WORLD_CHUNK];
-	size_t len = MIN(s->send - s->sent, sizeof(buf));
+	size_t len = MIN(s->send - s->sent, pace);
 	ssize_t n;
 
 	world_fill(buf, s->sent, len);
@@ -98,7 +111,7 @@ static void push(struct stream *s)
 static void pull(struct stream *s)
 {
 	static uint8_t buf[WORLD_CHUNK];
-	ssize_t n = recv(s->fd, buf, sizeof(buf), 0);
+	ssize_t n = recv(s->fd, buf, pace, 0);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -131,6 +144,7 @@ static void work(struct stream *s, unsigned int n)
 				pull(&s[i]);
 			left -= s[i].over && p[i].revents;
 		}
+		rest();
 	}
 }
 
@@ -210,6 +224,7 @@ static void do_turn(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 		if (await(s.fd, POLLIN | POLLOUT) & POLLIN)
 			failed("an answer before our end");
 		push(&s);
+		rest();
 	}
 	while (sum.bytes < bytes) {
 		size_t len = MIN(bytes - sum.bytes, sizeof(buf));
@@ -227,16 +242,39 @@ static void do_turn(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 
 static void do_get(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
 {
-	struct stream s = { .fd = begin(to, SOCK_STREAM), .expect = bytes };
+	autofree struct stream *s = calloc(n, sizeof(*s));
 	char line[32];
+	unsigned int i;
+
+	fds_raise_limit();
+	for (i = 0; i < n; i++)
+		s[i] = (struct stream){ .fd = begin(to, SOCK_STREAM), .expect = bytes };
+	snprintf(line, sizeof(line), "%llu\n", (unsigned long long)bytes);
+	for (i = 0; i < n; i++) {
+		connected(s[i].fd);
+		if (send(s[i].fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+			failed("%s", errstr(errno));
+	}
+	work(s, n);
+	printf("%llu bytes got, %u times\n", (unsigned long long)bytes, n);
+}
+
+static void do_answer(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	struct stream s = { .fd = begin(to, SOCK_STREAM), .send = bytes, .expect = WORLD_GREETING };
 
 	(void)n;
 	connected(s.fd);
-	snprintf(line, sizeof(line), "%llu\n", (unsigned long long)bytes);
-	if (send(s.fd, line, strlen(line), MSG_NOSIGNAL) < 0)
-		failed("%s", errstr(errno));
-	work(&s, 1);
-	printf("%llu bytes got\n", (unsigned long long)bytes);
+	while (!s.over) {
+		await(s.fd, POLLIN);
+		pull(&s);
+	}
+	while (s.sent < s.send) {
+		await(s.fd, POLLOUT);
+		push(&s);
+		rest();
+	}
+	printf("%llu bytes sent after their end\n", (unsigned long long)bytes);
 }
 
 /* Send a datagram, and take what comes for it. */
@@ -368,7 +406,7 @@ static const struct {
 	void (*run)(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n);
 } verbs[] = {
 	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "talk", 2, 3, do_talk }, { "send", 2, 2, do_send },
-	{ "turn", 2, 2, do_turn }, { "get", 2, 2, do_get }, { "udp", 2, 3, do_udp },
+	{ "turn", 2, 2, do_turn }, { "get", 2, 3, do_get }, { "answer", 2, 2, do_answer }, { "udp", 2, 3, do_udp },
 	{ "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping },
 };
 
@@ -379,6 +417,9 @@ int main(int argc, char *argv[])
 	log_init("world_client", false);
 	if (getenv("PATIENCE"))
 		patience = atoi(getenv("PATIENCE"));
+	slow = getenv("PACE");
+	if (slow)
+		pace = MIN((size_t)strtoul(getenv("PACE"), NULL, 10), (size_t)WORLD_CHUNK);
 	if (argc == 4 && !strcmp(argv[1], "await"))
 		return do_await(argv[2], argv[3]);
 	for (i = 0; argc > 1 && i < (int)ARRAY_SIZE(verbs); i++) {
@@ -392,6 +433,6 @@ int main(int argc, char *argv[])
 			     words > port + 1 ? (unsigned int)strtoul(argv[4 + port], NULL, 10) : 1);
 		return 0;
 	}
-	die(2, "usage: world_client open|echo|talk|send|turn|get|udp|datagram ADDR PORT [BYTES [N]], "
+	die(2, "usage: world_client open|echo|talk|send|turn|get|answer|udp|datagram ADDR PORT [BYTES [N]], "
 	    "ping ADDR BYTES [N], await LOG REGEX");
 }

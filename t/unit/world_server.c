@@ -14,6 +14,7 @@
  *	late	84	... as soon as something came
  *	stall	85	never accepts: the kernel takes one connection, and drops the SYN of every other
  *	hold	86	accepts, and does nothing until the end comes
+ *	greet	87	sends 1000 bytes and its end at once, and counts what comes all the same
  *	udp	7	every datagram comes back
  *	mute	9	no datagram is answered
  *
@@ -33,7 +34,7 @@
 
 enum { BACKLOG = 1024, TICK_MSEC = 10, SLOW = 4096, DRIP = 1000, PORTS_MAX = 64 };
 
-enum mode { ECHO, SINK, SOURCE, TURN, SLOW_TURN, DRIP_SOURCE, RESET, LATE_RESET, STALL, HOLD, UDP, MUTE, MODE_COUNT };
+enum mode { ECHO, SINK, SOURCE, TURN, SLOW_TURN, DRIP_SOURCE, RESET, LATE_RESET, STALL, HOLD, GREET, UDP, MUTE, MODE_COUNT };
 
 static const struct {
 	const char *name;
@@ -41,7 +42,7 @@ static const struct {
 } modes[] = {
 	[ECHO] = { "echo", 7 }, [SINK] = { "sink", 9 }, [SOURCE] = { "source", 19 }, [TURN] = { "turn", 80 },
 	[SLOW_TURN] = { "slow", 81 }, [DRIP_SOURCE] = { "drip", 82 }, [RESET] = { "reset", 83 },
-	[LATE_RESET] = { "late", 84 }, [STALL] = { "stall", 85 }, [HOLD] = { "hold", 86 },
+	[LATE_RESET] = { "late", 84 }, [STALL] = { "stall", 85 }, [HOLD] = { "hold", 86 }, [GREET] = { "greet", 87 },
 	[UDP] = { "udp", 7 }, [MUTE] = { "mute", 9 },
 };
 static_assert(ARRAY_SIZE(modes) == MODE_COUNT, "a name and a port for each");
@@ -232,6 +233,10 @@ static void conn_new(enum mode mode, int fd)
 	if (mode == RESET) {
 		conn_reset(c);
 		return;
+	}
+	if (mode == GREET) {
+		c->owed = WORLD_GREETING;
+		c->over = true;
 	}
 	c->watch = loop_add(loop, fd, EPOLLIN, on_conn, c);
 	if (mode == SLOW_TURN || mode == DRIP_SOURCE) {
