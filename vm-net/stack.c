@@ -14,6 +14,7 @@
 #include "stack.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <slirp/libslirp.h>
 #include <sys/epoll.h>
@@ -25,7 +26,7 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64, BACKLOG = 128 };
+enum { BATCH = 64, BACKLOG = 128, MAP_BYTES = 96 << 10, KEEP_BYTES = 4 << 20 };
 
 struct stack {
 	Slirp *slirp;
@@ -246,6 +247,17 @@ static struct in6_addr in6(const struct addr *a)
 	return in;
 }
 
+/*
+ * A connection has two buffers of 128 KiB, which are made larger before anything is in them: mapped, that is a mremap()
+ * and no copy, and what a short one does not touch is never there. malloc() would take to its heap after the first.
+ * Packets, of the MTU each, come and go in the heap, which is not given back and faulted in again each time.
+ */
+static void tune_malloc(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+}
+
 static Slirp *start(struct stack *st, const struct subnet *s)
 {
 	unsigned int bits = s->net4.bits - 96;
@@ -274,6 +286,7 @@ struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output
 
 	if (!st)
 		return NULL;
+	tune_malloc();
 	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .settled = settled, .arg = arg };
 	if (!mirror_init(&st->mirror))
 		st->watch = loop_add(l, st->mirror.epfd, EPOLLIN, on_events, st);
