@@ -26,7 +26,7 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64, BACKLOG = 128, MAP_BYTES = 96 << 10, KEEP_BYTES = 4 << 20 };
+enum { BATCH = 64, BACKLOG = 128, MAP_BYTES = 60 << 10 };
 
 struct stack {
 	Slirp *slirp;
@@ -249,13 +249,12 @@ static struct in6_addr in6(const struct addr *a)
 
 /*
  * A connection has two buffers of 128 KiB, which are made larger before anything is in them: mapped, that is a mremap()
- * and no copy, and what a short one does not touch is never there. malloc() would take to its heap after the first.
- * Packets, of the MTU each, come and go in the heap, which is not given back and faulted in again each time.
+ * and no copy, and what a short one does not touch is never there. But malloc() would raise its threshold after the first,
+ * and take to its heap where that has such a piece: packets of the largest MTU, which leave some, are mapped, too.
  */
 static void tune_malloc(void)
 {
 	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
-	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 }
 
 static Slirp *start(struct stack *st, const struct subnet *s)
