@@ -26,7 +26,7 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64, BACKLOG = 128, MAP_BYTES = 60 << 10 };
+enum { BATCH = 64, TURNS = 16, BACKLOG = 128, MAP_BYTES = 60 << 10 };
 
 struct stack {
 	Slirp *slirp;
@@ -119,11 +119,8 @@ static int happened(int idx, void *opaque)
 	return events;
 }
 
-/**
- * stack_settle() - be ready to sleep; call it after stack_input(), once for a batch of frames
- * @st: initialized
- */
-void stack_settle(struct stack *st)
+/* Have it say what it waits for. */
+static void ask(struct stack *st)
 {
 	uint32_t timeout = UINT32_MAX;
 	uint64_t now = now_msec();
@@ -136,6 +133,15 @@ void stack_settle(struct stack *st)
 		st->armed = now + MAX(timeout, 1u);
 		loop_timer_set(st->loop, st->timer, MAX(timeout, 1u));
 	}
+}
+
+/**
+ * stack_settle() - be ready to sleep; call it after stack_input(), once for a batch of frames
+ * @st: initialized
+ */
+void stack_settle(struct stack *st)
+{
+	ask(st);
 	if (st->settled)
 		st->settled(st->arg);
 }
@@ -152,15 +158,20 @@ void stack_nudge(struct stack *st)
 	slirp_pollfds_poll(st->slirp, 1, happened, st);
 }
 
+/* It takes one datagram of a socket, and leaves the others for the next time: a few times, so that they are a batch. */
 static void on_events(void *arg, uint32_t events)
 {
 	struct stack *st = arg;
-	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH);
+	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH), turn = 0;
 
 	(void)events;
-	slirp_pollfds_poll(st->slirp, 0, happened, st);
-	mirror_settled(&st->mirror, fds, n);
-	stack_settle(st);
+	do {
+		slirp_pollfds_poll(st->slirp, 0, happened, st);
+		mirror_settled(&st->mirror, fds, n);
+		ask(st);
+	} while (++turn < TURNS && (n = mirror_collect(&st->mirror, fds, BATCH)) > 0);
+	if (st->settled)
+		st->settled(st->arg);
 }
 
 static void on_time(void *arg, uint32_t events)
