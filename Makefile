@@ -10,7 +10,7 @@ CC ?= cc
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
-	dropbear-bin openssh-client openssl libslirp-dev passt
+	dropbear-bin openssh-client openssl libslirp-dev passt slirp4netns
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g
@@ -139,11 +139,12 @@ lab: deps ## a shell in the machine where KVM works
 	@$(MAKE) --no-print-directory all
 	@t/lab/run -t bash
 
-bench: deps ## boot time and memory against QEMU, commands against ssh, vsock against vhost-vsock
+bench: deps ## boot and memory against QEMU, commands against ssh, vsock against vhost-vsock, vm-net against QEMU and passt
 	@$(MAKE) --no-print-directory all
 	@t/bench/run
 	@t/bench/exec
 	@t/bench/vsock
+	@t/bench/net
 
 lint: ## shellcheck, mandoc, compiler warnings as errors
 	@t/lint

@@ -119,14 +119,16 @@ static bool hand_out(struct cable *c)
 static void take(struct cable *c)
 {
 	ssize_t n = 1;
-	bool sane = true;
+	bool sane = true, more = true;
 	int turn;
 
-	for (turn = 0; turn < TURNS && n > 0 && sane && may_read(c); turn++) {
+	for (turn = 0; turn < TURNS && more && sane && may_read(c); turn++) {
 		n = frames_in_fill(&c->in, c->fd);
 		c->in_left -= MAX(n, 0);
-		if (n > 0)
-			sane = hand_out(c);
+		if (n <= 0)
+			break;
+		more = frames_in_more(&c->in);
+		sane = hand_out(c);
 	}
 	c->ops->batch(c->arg);
 	if (!sane)

@@ -14,6 +14,7 @@
 #include "stack.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <slirp/libslirp.h>
 #include <sys/epoll.h>
@@ -25,7 +26,7 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64, BACKLOG = 128 };
+enum { BATCH = 64, TURNS = 16, BACKLOG = 128, MAP_BYTES = 60 << 10 };
 
 struct stack {
 	Slirp *slirp;
@@ -122,11 +123,8 @@ static int happened(int idx, void *opaque)
 	return events;
 }
 
-/**
- * stack_settle() - be ready to sleep; call it after stack_input(), once for a batch of frames
- * @st: initialized
- */
-void stack_settle(struct stack *st)
+/* Have it say what it waits for. */
+static void ask(struct stack *st)
 {
 	uint32_t timeout = UINT32_MAX;
 	uint64_t now = now_msec();
@@ -139,6 +137,15 @@ void stack_settle(struct stack *st)
 		st->armed = now + MAX(timeout, 1u);
 		loop_timer_set(st->loop, st->timer, MAX(timeout, 1u));
 	}
+}
+
+/**
+ * stack_settle() - be ready to sleep; call it after stack_input(), once for a batch of frames
+ * @st: initialized
+ */
+void stack_settle(struct stack *st)
+{
+	ask(st);
 	if (st->settled)
 		st->settled(st->arg);
 }
@@ -155,15 +162,20 @@ void stack_nudge(struct stack *st)
 	slirp_pollfds_poll(st->slirp, 1, happened, st);
 }
 
+/* It takes one datagram of a socket, and leaves the others for the next time: a few times, so that they are a batch. */
 static void on_events(void *arg, uint32_t events)
 {
 	struct stack *st = arg;
-	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH);
+	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH), turn = 0;
 
 	(void)events;
-	slirp_pollfds_poll(st->slirp, 0, happened, st);
-	mirror_settled(&st->mirror, fds, n);
-	stack_settle(st);
+	do {
+		slirp_pollfds_poll(st->slirp, 0, happened, st);
+		mirror_settled(&st->mirror, fds, n);
+		ask(st);
+	} while (++turn < TURNS && (n = mirror_collect(&st->mirror, fds, BATCH)) > 0);
+	if (st->settled)
+		st->settled(st->arg);
 }
 
 static void on_time(void *arg, uint32_t events)
@@ -250,6 +262,16 @@ static struct in6_addr in6(const struct addr *a)
 	return in;
 }
 
+/*
+ * A connection has two buffers of 128 KiB, which are made larger before anything is in them: mapped, that is a mremap()
+ * and no copy, and what a short one does not touch is never there. But malloc() would raise its threshold after the first,
+ * and take to its heap where that has such a piece: packets of the largest MTU, which leave some, are mapped, too.
+ */
+static void tune_malloc(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+}
+
 static Slirp *start(struct stack *st, const struct subnet *s)
 {
 	unsigned int bits = s->net4.bits - 96;
@@ -278,6 +300,7 @@ struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output
 
 	if (!st)
 		return NULL;
+	tune_malloc();
 	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .settled = settled, .arg = arg };
 	if (!mirror_init(&st->mirror))
 		st->watch = loop_add(l, st->mirror.epfd, EPOLLIN, on_events, st);

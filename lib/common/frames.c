@@ -69,6 +69,7 @@ ssize_t frames_in_fill(struct frames_in *in, int fd)
 	if (n < 0)
 		return -errno;
 	in->tail += (size_t)n;
+	in->more = in->tail == IN_SIZE;
 	return n;
 }
 

@@ -18,6 +18,7 @@ enum {
 struct frames_in {
 	uint8_t *data;
 	size_t head, tail;              /* data[head..tail) was read and not taken */
+	bool more;                      /* the last read took all that there was room for */
 	uint64_t frames, bytes;         /* taken; bytes without lengths */
 };
 
@@ -41,6 +42,12 @@ void frames_out_reset(struct frames_out *out);
 int frames_out_put(struct frames_out *out, const struct iovec *iov, unsigned int n);
 int frames_out_send(struct frames_out *out, int fd, const struct iovec *iov, unsigned int n);
 int frames_out_flush(struct frames_out *out, int fd);
+
+/* Whether another frames_in_fill() is worth it: the last one may have left something. */
+static inline bool frames_in_more(const struct frames_in *in)
+{
+	return in->more;
+}
 
 /* Whether something waits for room in the socket: then wait for EPOLLOUT, and call frames_out_flush(). */
 static inline bool frames_out_pending(const struct frames_out *out)

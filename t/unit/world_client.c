@@ -12,10 +12,15 @@
  *	udp ADDR PORT BYTES [N]		N datagrams, one after the other, each back as it was
  *	datagram ADDR PORT BYTES	one, and no answer is waited for: `port P`, ours
  *	ping ADDR BYTES [N]		echo requests with so many bytes of data
+ *	trips ADDR PORT BYTES N		as talk; says how long a round trip takes: `p50 US p99 US`
+ *	calls ADDR PORT BYTES N		N connections, CALLS at a time, that echo so much
+ *	flood ADDR PORT BYTES N		N datagrams, FLOOD at a time; what has not come back when nothing does for LOST_MSEC
+ *					is lost: `N datagrams, L lost`
  *	await LOG REGEX			waits until a line of LOG matches: prints the first
  *
- * $PATIENCE is how many milliseconds to wait for something to happen, 10000; $PACE, how many bytes each connection of
- * echo, send, turn, get and answer sends and takes at most every 10 ms. Exit: 0; 1 when it went wrong: what the
+ * With -t before the verb a second line is how many microseconds it took. $PATIENCE is how many milliseconds to wait for
+ * something to happen, 10000; $PACE, how many bytes each connection of echo, send, turn, get and answer sends and takes
+ * at most every 10 ms. Exit: 0; 1 when it went wrong: what the
  * kernel said (`Connection refused`), `timeout`, `differs at N`; 2 for usage.
  */
 #include <netinet/icmp6.h>
@@ -24,15 +29,24 @@
 #include <regex.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "fds.h"
 #include "world.h"
 
-enum { TICK_MSEC = 10 };
+enum { CALLS = 16, FLOOD = 32, LOST_MSEC = 500, TICK_MSEC = 10 };
 
 static int patience = 10000;
 static size_t pace = WORLD_CHUNK;       /* bytes of a piece */
 static bool slow;                       /* with a pause after each */
+
+static uint64_t now_nsec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 static void failed(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void failed(const char *fmt, ...)
@@ -156,12 +170,12 @@ static void do_open(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 	printf("connected\n");
 }
 
-static void do_echo(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+/* N connections at once. */
+static void echo(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
 {
 	autofree struct stream *s = calloc(n, sizeof(*s));
 	unsigned int i;
 
-	fds_raise_limit();
 	for (i = 0; i < n; i++)
 		s[i] = (struct stream){ .fd = begin(to, SOCK_STREAM), .send = bytes, .expect = bytes };
 	for (i = 0; i < n; i++) {
@@ -170,17 +184,37 @@ static void do_echo(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 			shutdown(s[i].fd, SHUT_WR);
 	}
 	work(s, n);
+	for (i = 0; i < n; i++)
+		close(s[i].fd);
+}
+
+static void do_echo(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	fds_raise_limit();
+	echo(to, bytes, n);
 	printf("%llu bytes back, %u times\n", (unsigned long long)bytes, n);
 }
 
-static void do_talk(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+static void do_calls(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i += CALLS)
+		echo(to, bytes, MIN(n - i, (unsigned int)CALLS));
+	printf("%u connections\n", n);
+}
+
+/* @took: how many nanoseconds each takes; may be NULL. */
+static void talk(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n, uint64_t *took)
 {
 	struct stream s = { .fd = begin(to, SOCK_STREAM), .send = UINT64_MAX };
 	static uint8_t buf[WORLD_CHUNK];
+	uint64_t start;
 	ssize_t sent;
 
 	connected(s.fd);
 	for (s.expect = bytes; s.expect <= bytes * n; s.expect += bytes) {
+		start = now_nsec();
 		while (s.sent < s.expect) {
 			size_t len = MIN(s.expect - s.sent, sizeof(buf));
 
@@ -195,8 +229,31 @@ static void do_talk(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int 
 			await(s.fd, POLLIN);
 			pull(&s);
 		}
+		if (took)
+			*took++ = now_nsec() - start;
 	}
+}
+
+static void do_talk(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	talk(to, bytes, n, NULL);
 	printf("%u times %llu bytes back\n", n, (unsigned long long)bytes);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void do_trips(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	autofree uint64_t *took = calloc(n, sizeof(*took));
+
+	talk(to, bytes, n, took);
+	qsort(took, n, sizeof(*took), by_size);
+	printf("p50 %.1f p99 %.1f\n", (double)took[n / 2] / 1000, (double)took[n * 99ULL / 100] / 1000);
 }
 
 static void do_send(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
@@ -321,6 +378,29 @@ static void do_datagram(const struct sockaddr_in6 *to, uint64_t bytes, unsigned 
 	printf("port %u\n", ntohs(us.sin6_port));
 }
 
+static void do_flood(const struct sockaddr_in6 *to, uint64_t bytes, unsigned int n)
+{
+	static uint8_t out[65536], back[65536];
+	unsigned int sent = 0, over = 0, lost = 0;
+	int fd = begin(to, SOCK_DGRAM);
+
+	world_fill(out, 0, MIN(bytes, sizeof(out)));
+	while (over < n) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		for (; sent < n && sent - over < FLOOD; sent++)
+			if (send(fd, out, MIN(bytes, sizeof(out)), 0) < 0)
+				failed("%s", errstr(errno));
+		if (!poll(&p, 1, LOST_MSEC)) {
+			lost += sent - over;
+			over = sent;
+		}
+		while (over < sent && recv(fd, back, sizeof(back), MSG_DONTWAIT) >= 0)
+			over++;
+	}
+	printf("%u datagrams, %u lost\n", n, lost);
+}
+
 /* A socket of the kernel's own echo (icmp(7)): it sets and checks id and checksum. */
 static int echo_socket(const struct sockaddr_in6 *to, bool v4)
 {
@@ -407,12 +487,15 @@ static const struct {
 } verbs[] = {
 	{ "open", 1, 1, do_open }, { "echo", 2, 3, do_echo }, { "talk", 2, 3, do_talk }, { "send", 2, 2, do_send },
 	{ "turn", 2, 2, do_turn }, { "get", 2, 3, do_get }, { "answer", 2, 2, do_answer }, { "udp", 2, 3, do_udp },
-	{ "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping },
+	{ "datagram", 2, 2, do_datagram }, { "ping", 1, 2, do_ping }, { "trips", 3, 3, do_trips },
+	{ "calls", 3, 3, do_calls }, { "flood", 3, 3, do_flood },
 };
 
 int main(int argc, char *argv[])
 {
-	int i, words = argc - 3, port;
+	bool timed = argc > 1 && !strcmp(argv[1], "-t");
+	uint64_t start = now_nsec();
+	int i, words, port;
 
 	log_init("world_client", false);
 	if (getenv("PATIENCE"))
@@ -420,6 +503,9 @@ int main(int argc, char *argv[])
 	slow = getenv("PACE");
 	if (slow)
 		pace = MIN((size_t)strtoul(getenv("PACE"), NULL, 10), (size_t)WORLD_CHUNK);
+	argc -= timed;
+	argv += timed;
+	words = argc - 3;
 	if (argc == 4 && !strcmp(argv[1], "await"))
 		return do_await(argv[2], argv[3]);
 	for (i = 0; argc > 1 && i < (int)ARRAY_SIZE(verbs); i++) {
@@ -431,8 +517,10 @@ int main(int argc, char *argv[])
 		to = world_address(argv[2], port ? argv[3] : "0");
 		verbs[i].run(&to, words > port ? strtoull(argv[3 + port], NULL, 10) : 0,
 			     words > port + 1 ? (unsigned int)strtoul(argv[4 + port], NULL, 10) : 1);
+		if (timed)
+			printf("%llu\n", (unsigned long long)(now_nsec() - start) / 1000);
 		return 0;
 	}
-	die(2, "usage: world_client open|echo|talk|send|turn|get|answer|udp|datagram ADDR PORT [BYTES [N]], "
+	die(2, "usage: world_client [-t] open|echo|talk|send|turn|get|answer|udp|datagram|trips|calls|flood ADDR PORT [BYTES [N]], "
 	    "ping ADDR BYTES [N], await LOG REGEX");
 }

@@ -16,6 +16,7 @@
  *	hold	86	accepts, and does nothing until the end comes
  *	greet	87	sends 1000 bytes and its end at once, and counts what comes all the same
  *	udp	7	every datagram comes back
+ *	fast	8	... and the log says nothing
  *	mute	9	no datagram is answered
  *
  * Without MODE:PORT it does all of these. Lines of the log, after TAG:
@@ -34,7 +35,9 @@
 
 enum { BACKLOG = 1024, TICK_MSEC = 10, SLOW = 4096, DRIP = 1000, PORTS_MAX = 64 };
 
-enum mode { ECHO, SINK, SOURCE, TURN, SLOW_TURN, DRIP_SOURCE, RESET, LATE_RESET, STALL, HOLD, GREET, UDP, MUTE, MODE_COUNT };
+enum mode {
+	ECHO, SINK, SOURCE, TURN, SLOW_TURN, DRIP_SOURCE, RESET, LATE_RESET, STALL, HOLD, GREET, UDP, FAST_UDP, MUTE, MODE_COUNT
+};
 
 static const struct {
 	const char *name;
@@ -43,7 +46,7 @@ static const struct {
 	[ECHO] = { "echo", 7 }, [SINK] = { "sink", 9 }, [SOURCE] = { "source", 19 }, [TURN] = { "turn", 80 },
 	[SLOW_TURN] = { "slow", 81 }, [DRIP_SOURCE] = { "drip", 82 }, [RESET] = { "reset", 83 },
 	[LATE_RESET] = { "late", 84 }, [STALL] = { "stall", 85 }, [HOLD] = { "hold", 86 }, [GREET] = { "greet", 87 },
-	[UDP] = { "udp", 7 }, [MUTE] = { "mute", 9 },
+	[UDP] = { "udp", 7 }, [FAST_UDP] = { "fast", 8 }, [MUTE] = { "mute", 9 },
 };
 static_assert(ARRAY_SIZE(modes) == MODE_COUNT, "a name and a port for each");
 
@@ -292,16 +295,17 @@ static void on_datagram(void *arg, uint32_t events)
 		if (n < 0)
 			return;
 		find_to(&m, &to);
-		world_say("udp %s %s %zd", world_name(&from, a), world_name(&to, b), n);
+		if (p->mode != FAST_UDP)
+			world_say("udp %s %s %zd", world_name(&from, a), world_name(&to, b), n);
 		iov.iov_len = (size_t)n;
-		if (p->mode == UDP && sendmsg(p->fd, &m, MSG_DONTWAIT) < 0)
-			world_say("unsent %s %s %zd: %s", b, a, n, errstr(errno));
+		if (p->mode != MUTE && sendmsg(p->fd, &m, MSG_DONTWAIT) < 0)
+			world_say("unsent %s %s %zd: %s", world_name(&to, b), world_name(&from, a), n, errstr(errno));
 	}
 }
 
 static void port_open(struct port *p, enum mode mode, uint16_t port)
 {
-	bool udp = mode == UDP || mode == MUTE;
+	bool udp = mode == UDP || mode == FAST_UDP || mode == MUTE;
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int yes = 1, room = 8 << 20;
 
