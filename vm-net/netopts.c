@@ -32,7 +32,7 @@ static const struct opt table[] = {
 	{ 'P', "policy", "FILE", "what the guest may reach, vm-policy(5); none: all but this host" },
 	{ 'p', "publish", "SPEC", "[ADDR:]HOST:GUEST[/udp]: what comes to this port goes to the guest's" },
 	{ 'l', "listen", "PATH", "serve the VM that comes there, VM_NET=PATH" },
-	{ 'V', "vm", "VM", "plug into this VM, which runs and was started with --net plug" },
+	{ 'V', "vm", "VM", "plug into this VM, which runs and has a card that waits for a network" },
 	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames, as those of QEMU's stream netdev" },
 	{ OPT_SWITCH, "switch", NULL, "one network for several VMs, which see each other" },
 	{ '4', "ipv4-only", NULL, "no IPv6" },
