@@ -148,7 +148,7 @@ no_carrier() {
 	[[ $output == *'vm-net is not there'* ]]
 	plug -P "$BATS_FILE_TMPDIR/policy" -V plug
 	run -0 ex ip addr show dev eth0
-	[[ $output == *'mtu 65520'* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]]
+	[[ $output == *'mtu 65520'* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]] || { echo "$output" && false; }
 	[ "$(ex cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
 	[ "$(ex sh -c 'echo 1000000 | nc www.example.test 19 | wc -c')" -eq 1000000 ]
 	[[ $(ex sh -c 'head -c 1000000 /dev/zero | nc 203.0.113.9 80') == 1000000* ]]

@@ -42,7 +42,7 @@
 #include "watchdog.h"
 #include "wire.h"
 
-enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 3000, ROOT_PORTS = 1024 };
+enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024 };
 
 /* What a card was told to be while the VM ran. */
 struct card {
