@@ -86,7 +86,7 @@ $(BIN)/vm-agent: $(AGENT) $(wildcard vm-agent/*.h lib/common/*.h) Makefile
 
 # Unit tests, t/unit/NAME_test.c, and test tools, any other t/unit/*.c.
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c))
-$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(NET_LIB) $(BUILD)/vm-agent/parse.o $(LIB)
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) $(NET_LIB) $(BUILD)/vm-agent/parse.o $(BUILD)/vm-agent/networds.o $(LIB)
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
@@ -104,7 +104,7 @@ unit: $(UNIT)
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
-$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(LIB)
+$(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(BUILD)/vm-agent/networds.o $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
 fuzzers:

@@ -297,6 +297,9 @@ in_dev() {
 		ENOSYS send:nonsense
 		ENOSYS send:STATUS
 		ENOSYS send:status\n
+		EINVAL send:net-plug
+		EINVAL fd:1 send:net-plug
+		ENOTCONN loop:1 send:net-plug
 		ENOSYS send:\0status
 		ENOSYS send:\xff\xfe\x80
 		ENOSYS send:\0

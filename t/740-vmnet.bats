@@ -37,6 +37,20 @@ ex() {
 	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
 }
 
+# plug OPTION...: vm-net in the background, $plugged, which has plugged itself in when this returns; it speaks into `said`.
+plug() {
+	mkfifo -m 600 up
+	enter host vm-net --ready-fd 1 "$@" >up 2>said 3>&- &
+	plugged=$!
+	read -r said <up && [ "$said" = ready ] || { cat said && false; }
+	rm up
+}
+
+no_carrier() {
+	# shellcheck disable=SC2016 # the guest's
+	ex sh -c 'n=0; while [ "$(cat /sys/class/net/eth0/carrier)" != 0 ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done'
+}
+
 @test 'addresses, routes and names are there before any command' {
 	run -0 ex ip addr show dev eth0
 	[[ $output == *'mtu 65520'* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]]
@@ -124,6 +138,82 @@ ex() {
 	done
 }
 
+@test 'a network is plugged into a VM that runs; it ends, and another is plugged in' {
+	VM=plug
+	in_host vm-boot --engine "$VM_ENGINE" -d -n plug -m 256M --net plug >/dev/null
+	ctl ready agent
+	run -0 ctl status
+	[[ $output == *,down,* ]]
+	run -1 ctl net status
+	[[ $output == *'vm-net is not there'* ]]
+	plug -P "$BATS_FILE_TMPDIR/policy" -V plug
+	run -0 ex ip addr show dev eth0
+	[[ $output == *'mtu 65520'* && $output == *'inet 10.0.2.15/24 '* && $output == *'inet6 fd00::f/64 '* ]] || { echo "$output" && false; }
+	[ "$(ex cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
+	[ "$(ex sh -c 'echo 1000000 | nc www.example.test 19 | wc -c')" -eq 1000000 ]
+	[[ $(ex sh -c 'head -c 1000000 /dev/zero | nc 203.0.113.9 80') == 1000000* ]]
+	run -1 ex nc -w 5 203.0.113.9 81
+	[[ $output == *refused* ]]
+	run -0 ctl net status
+	[[ $output == *guest=up* ]]
+	run -0 ctl status
+	[[ $output == *,up,* ]]
+	run -125 in_host vm-net -V plug
+	[ "$output" = 'vm-net: -V plug: net-plug: its card has a network already' ]
+	kill -KILL "$plugged"
+	gone "$plugged"
+	no_carrier
+	run -1 ctl net status
+	[[ $output == *'vm-net is not there'* ]]
+	plug -4 --subnet 10.9.8.0/24 -V "$(ctl handle)"
+	run -0 ex ip addr show dev eth0
+	[[ $output == *'inet 10.9.8.15/24 '* && $output != *10.0.2.15* && $output != *fd00::f* ]]
+	[ "$(ex cat /etc/resolv.conf)" = 'nameserver 10.9.8.3' ]
+	run -0 ex sh -c '{ ip route; ip -6 route; } | grep default'
+	[[ $output == 'default via 10.9.8.2 dev eth0'* && ${#lines[@]} -eq 1 ]]
+	[ "$(ex sh -c 'echo 100000 | nc www.example.test 19 | wc -c')" -eq 100000 ]
+	ctl stop
+	wait "$plugged"
+	ctl wait
+	[ ! -s said ]
+}
+
+# its NAME: this test's processes of that name.
+its() {
+	local p
+	for p in $(marked "$VM_TEST"); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$1" ] || echo "$p"; done
+}
+
+@test 'vm-net, a shell between and vm-boot, killed in either order: nothing stays' {
+	local boot="vm-boot --engine $VM_ENGINE -d -n killed -m 256M && echo ready && read -r _ <life" order net prog pid
+	VM=killed
+	mkfifo life
+	for order in 'prog vm net' 'net vm prog'; do
+		PATIENCE=60000 background chain host vm-net -- sh -c "$boot"
+		prog=$(cat bg/chain.pid) net=$(its vm-net | sort -n | head -n 1)
+		ctl ready agent
+		pid=$(ctl status | sed -n 's/^pid=//p')
+		if [ "${order%% *}" = prog ]; then
+			kill -KILL "$prog"
+			gone "$prog"
+			[ "$(ex sh -c 'echo 100000 | nc 203.0.113.9 19 | wc -c')" -eq 100000 ]
+			kill -KILL "$pid"
+			gone "$pid" "$net"
+		else
+			kill -TERM "$net"
+			gone "$net"
+			no_carrier
+			kill -KILL "$pid"
+			gone "$pid"
+			kill -KILL "$prog"
+			gone "$prog"
+		fi
+		run -0 vm-ls -q
+		[ "$output" = net ]
+		no_leak net
+	done
+}
+
 @test "QEMU's -netdev stream, with no vm-boot between" {
 	[ "$VM_ENGINE" = qemu ] || skip 'the qemu engine alone needs what this needs: QEMU without KVM'
 	background vmnet host vm-net --ready-fd 1 --frames "$PWD/frames"
@@ -148,11 +238,16 @@ ex() {
 @test 'vm-net killed: the link goes down, and nothing hangs' {
 	pid=$(marked "$BATS_FILE_TMPDIR" | while read -r p; do [ "$(cat "/proc/$p/comm")" != vm-net ] || echo "$p"; done | head -n 1)
 	kill -KILL "$pid"
-	# shellcheck disable=SC2016 # the guest's
-	ex sh -c 'n=0; while [ "$(cat /sys/class/net/eth0/carrier)" != 0 ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done'
+	no_carrier
 	run -0 ctl status
 	[[ $output == *,down,* ]]
 	run -1 ctl net status
 	[[ $output == *'vm-net is not there'* ]]
 	[ "$(ex echo alive)" = alive ]
+	# Its card takes another network.
+	plug -V net
+	[ "$(ex sh -c 'echo 100000 | nc 203.0.113.9 19 | wc -c')" -eq 100000 ]
+	kill -TERM "$plugged"
+	wait "$plugged"
+	no_carrier
 }

@@ -216,6 +216,43 @@ answers() {
 	[ ! -e net ]
 }
 
+# its NAME: this test's process of that name.
+its() {
+	local pid
+	for pid in $(marked "$VM_TEST"); do [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$1" ] || echo "$pid"; done
+}
+
+@test 'vm-net, its program and the guest, killed in every order: whom nobody needs ends, and nothing stays' {
+	local order who net tap prog
+	# `net` alone, first: its guest sees the end, and the program its guest's.
+	for order in 'KILL net' 'TERM net' 'KILL tap' 'KILL prog tap' 'KILL prog net' 'TERM prog net'; do
+		# shellcheck disable=SC2016 # the inner shell's
+		background chain host vm-net -- sh -c 'nsenter -t "$0" --net --mount --root --wdns=/ -- frames_tap control "$VM_NET"
+			echo over' "$(cat "$WORLD/guest.pid")"
+		net=$(its vm-net) tap=$(its frames_tap) prog=$(cat bg/chain.pid)
+		for who in ${order#* }; do
+			kill "-${order%% *}" "${!who}"
+			gone "${!who}"
+			# What the program started has the network still.
+			[ "$who,$order" != 'prog,KILL prog tap' ] || run -0 client echo 203.0.113.9 7 1000
+		done
+		gone "$net" "$tap" "$prog"
+		no_leak
+	done
+}
+
+@test 'a socket whose vm-net was killed is taken over' {
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	guest_up "$PWD/net"
+	end vmnet
+	gone "$(cat bg/tap.pid)"
+	[ -S net ]
+	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
+	guest_down
+	guest_up "$PWD/net"
+	run -0 client echo 203.0.113.9 7 1000
+}
+
 @test 'a second guest is told that there is one; a wrong packet, what is wrong' {
 	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
 	guest_up "$PWD/net"
@@ -261,7 +298,7 @@ answers() {
 	local word
 	# shellcheck disable=SC2154 # run --separate-stderr sets them
 	for word in '--rate-limit 1' '--rate-limit 1X' '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
-		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b'; do
+		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b' '-V a' '--switch -V a'; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr in_host vm-net $word -l "$PWD/net"
 		[[ ${stderr_lines[0]} == vm-net:* ]]

@@ -113,7 +113,7 @@ static void take_nets(struct config *c, const struct wire_record *r)
 	size_t at = 0;
 
 	while (c->nets < CONFIG_NETS && wire_field(r, &at, &f)) {
-		if (f.kind != PROTO_K_NET || f.len >= CONFIG_NET_SIZE)
+		if (f.kind != PROTO_K_NET || f.len >= NETWORDS_SIZE)
 			continue;
 		memcpy(c->net[c->nets], f.data, f.len);
 		c->net[c->nets++][f.len] = '\0';

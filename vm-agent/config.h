@@ -6,16 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "networds.h"
 #include "proto.h"
 #include "request.h"
 
-enum { CONFIG_NETS = 4, CONFIG_NET_SIZE = 1088 };
+enum { CONFIG_NETS = 4 };
 
 struct config {
 	bool has_token;
 	uint8_t token[PROTO_ID];
 	unsigned int nets;
-	char net[CONFIG_NETS][CONFIG_NET_SIZE];	/* PROTO_K_NET */
+	char net[CONFIG_NETS][NETWORDS_SIZE];	/* PROTO_K_NET */
 	struct request main;		/* the main command; PROTO_TTY: the console is its terminal */
 };
 

@@ -32,10 +32,12 @@
 #include <linux/vm_sockets.h>
 
 #include "clock.h"
+#include "config.h"
 #include "control.h"
 #include "file.h"
 #include "kmsg.h"
 #include "loop.h"
+#include "net.h"
 #include "util.h"
 
 enum { FIRST_MS = 20, MOST_MS = 10000, USEFUL_MS = 5000, ROOT_PORTS = 1024, PORTS_TRIED = 512 };
@@ -55,6 +57,8 @@ struct life {
 	bool ever;			/* a host has listened */
 	bool exited, told;
 	int status;			/* of the main command, from waitpid(2) */
+	uint64_t net[CONFIG_NETS];	/* cookies of the last words about cards, so many */
+	unsigned int nets;
 };
 
 static void dial(void *arg, uint32_t events);
@@ -179,6 +183,34 @@ static int pong(struct life *v, const struct wire_record *r)
 	return control_send(&v->link, &w);
 }
 
+/* Whether this was heard on a link before. */
+static bool heard(struct life *v, uint64_t cookie)
+{
+	unsigned int i;
+
+	for (i = 0; i < MIN(v->nets, (unsigned int)CONFIG_NETS); i++)
+		if (v->net[i] == cookie)
+			return true;
+	v->net[v->nets++ % CONFIG_NETS] = cookie;
+	return false;
+}
+
+/* A card is on another network. A system of its own, whose init is not ours, sets its cards up itself. */
+static int change_net(struct life *v, const struct wire_record *r)
+{
+	char text[NETWORDS_SIZE];
+	struct wire_out w;
+	uint64_t cookie;
+
+	if (!wire_get_u64(r, PROTO_K_COOKIE, &cookie) || !wire_get_text(r, PROTO_K_NET, text, sizeof(text)))
+		return -EPROTO;
+	if (v->config.init >= 0 && !heard(v, cookie))
+		net_change(text);
+	wire_begin(&w, PROTO_LIFE_NET_SET);
+	wire_put_u64(&w, PROTO_K_COOKIE, cookie);
+	return control_send(&v->link, &w);
+}
+
 static int on_record(void *arg, const struct wire_record *r)
 {
 	struct life *v = arg;
@@ -205,6 +237,8 @@ static int on_record(void *arg, const struct wire_record *r)
 		return 0;
 	case PROTO_LIFE_PING:
 		return pong(v, r);
+	case PROTO_LIFE_NET:
+		return change_net(v, r);
 	default:
 		return 0;	/* a later host knows more words */
 	}

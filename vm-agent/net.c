@@ -5,10 +5,11 @@
  *
  * IPv6 addresses come without duplicate address detection, which would keep them from use for a second or two, and a
  * default route goes through its gateway whether or not that lies in the card's own network.
+ *
+ * A card that is plugged into another network while the machine runs begins anew: what it had is gone.
  */
 #include "net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -22,6 +23,7 @@
 
 #include "config.h"
 #include "kmsg.h"
+#include "networds.h"
 #include "util.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -44,12 +46,14 @@ struct card {
 	char name[IF_NAMESIZE];
 };
 
-struct address {
-	int family;
-	unsigned int bits;
-	size_t len;
-	uint8_t bytes[16];
-};
+static int open_netlink(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		kmsg(KMSG_WARNING, "network: %s", strerror(errno));
+	return fd;
+}
 
 static void nl_begin(struct nl *n, uint16_t type, uint16_t flags, size_t body)
 {
@@ -83,24 +87,7 @@ static int nl_talk(int fd, struct nl *n)
 	return reply.head.nlmsg_type == NLMSG_ERROR ? reply.err.error : -EBADMSG;
 }
 
-/* "ADDRESS[/BITS]". */
-static bool parse_address(const char *text, struct address *a)
-{
-	char host[INET6_ADDRSTRLEN + 1];
-	const char *slash = strchr(text, '/');
-	size_t len = slash ? (size_t)(slash - text) : strlen(text);
-
-	a->family = strchr(text, ':') ? AF_INET6 : AF_INET;
-	a->len = a->family == AF_INET6 ? 16 : 4;
-	a->bits = a->family == AF_INET6 ? 64 : 24;
-	if (len >= sizeof(host) || (slash && (sscanf(slash, "/%u", &a->bits) != 1 || a->bits > 8 * a->len)))
-		return false;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	return inet_pton(a->family, host, a->bytes) == 1;
-}
-
-static int add_address(struct card *c, const struct address *a)
+static int add_address(struct card *c, const struct networds_address *a)
 {
 	struct nl n;
 
@@ -124,7 +111,7 @@ static int add_address(struct card *c, const struct address *a)
 }
 
 /* A second card's way out does not replace the first one's: -EEXIST. */
-static int add_gateway(struct card *c, const struct address *a)
+static int add_gateway(struct card *c, const struct networds_address *a)
 {
 	struct nl n;
 	int err;
@@ -142,13 +129,14 @@ static int add_gateway(struct card *c, const struct address *a)
 	return err == -EEXIST ? 0 : err;
 }
 
-static int raise_link(struct card *c, uint32_t mtu)
+static int set_link(struct card *c, bool up, uint32_t mtu)
 {
 	struct nl n;
 
 	nl_begin(&n, RTM_NEWLINK, 0, sizeof(n.body.link));
 	n.body.link.ifi_index = c->index;
-	n.body.link.ifi_flags = n.body.link.ifi_change = IFF_UP;
+	n.body.link.ifi_change = IFF_UP;
+	n.body.link.ifi_flags = up ? IFF_UP : 0;
 	if (mtu)
 		nl_put(&n, IFLA_MTU, &mtu, sizeof(mtu));
 	return nl_talk(c->nl, &n);
@@ -169,8 +157,20 @@ static void no_detection(const struct card *c)
 	close(fd);
 }
 
-/* The card with the MAC that @text begins with. */
-static bool find_card(struct card *c, const char *text)
+/* Its addresses and routes go. Of IPv6 they do with the link; a removal that names no address takes IPv4's next one. */
+static void clear_card(struct card *c)
+{
+	struct nl n;
+
+	set_link(c, false, 0);
+	do {
+		nl_begin(&n, RTM_DELADDR, 0, sizeof(n.body.addr));
+		n.body.addr.ifa_family = AF_INET;
+		n.body.addr.ifa_index = (uint32_t)c->index;
+	} while (nl_talk(c->nl, &n) == 0);
+}
+
+static bool find_card(struct card *c, const char *mac)
 {
 	struct if_nameindex *all = if_nameindex(), *i;
 	bool found = false;
@@ -178,13 +178,13 @@ static bool find_card(struct card *c, const char *text)
 	for (i = all; i && i->if_name && !found; i++) {
 		struct ifreq r = { 0 };
 		const uint8_t *m = (const uint8_t *)r.ifr_hwaddr.sa_data;
-		char mac[18];
+		char its[NETWORDS_MAC];
 
 		memcpy(r.ifr_name, i->if_name, strnlen(i->if_name, IF_NAMESIZE - 1));
 		if (ioctl(c->nl, SIOCGIFHWADDR, &r) < 0)
 			continue;
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-		if (strncmp(mac, text, 17) != 0)
+		snprintf(its, sizeof(its), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+		if (strcmp(its, mac) != 0)
 			continue;
 		c->index = (int)i->if_index;
 		memcpy(c->name, r.ifr_name, sizeof(c->name));
@@ -195,64 +195,43 @@ static bool find_card(struct card *c, const char *text)
 	return found;
 }
 
-static void name_server(const char *address)
+/* @anew: in the place of those that are there. */
+static void name_servers(const struct networds *w, bool anew)
 {
-	autoclose int fd = open(RESOLV_CONF, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (anew ? O_TRUNC : O_APPEND);
+	autoclose int fd = w->servers ? open(RESOLV_CONF, flags, 0644) : -1;
+	unsigned int i;
 
-	if (fd < 0 || dprintf(fd, "nameserver %s\n", address) < 0)
-		kmsg(KMSG_WARNING, RESOLV_CONF ": %s", strerror(errno));
+	for (i = 0; i < w->servers; i++)
+		if (fd < 0 || dprintf(fd, "nameserver %s\n", w->server[i]) < 0)
+			kmsg(KMSG_WARNING, RESOLV_CONF ": %s", strerror(errno));
 }
 
-/* One word, KEY=VALUE[,VALUE]... */
-static void apply(struct card *c, char *word)
+static void complain(const struct card *c, const char *what, int err)
 {
-	char *value = strchr(word, '='), *one;
-	struct address a;
-
-	if (!value)
-		return;
-	*value++ = '\0';
-	while ((one = strsep(&value, ","))) {
-		int err = -EINVAL;
-
-		if (strcmp(word, "dns") == 0) {
-			name_server(one);
-			continue;
-		}
-		if (!parse_address(one, &a))
-			err = -EINVAL;
-		else if (strcmp(word, "addr") == 0 || strcmp(word, "addr6") == 0)
-			err = add_address(c, &a);
-		else if (strcmp(word, "gateway") == 0 || strcmp(word, "gateway6") == 0)
-			err = add_gateway(c, &a);
-		if (err)
-			kmsg(KMSG_WARNING, "%s: %s %s: %s", c->name, word, one, strerror(-err));
-	}
-}
-
-/* One card's text: its MAC, then words. Gateways last, for their networks must be there. */
-static void configure(struct card *c, const char *text)
-{
-	char copy[CONFIG_NET_SIZE], *rest = copy, *word;
-	uint32_t mtu = 0;
-	int err;
-
-	if (!find_card(c, text)) {
-		kmsg(KMSG_WARNING, "network: no card %.17s", text);
-		return;
-	}
-	no_detection(c);
-	sscanf(text, "%*s mtu=%u", &mtu);
-	err = raise_link(c, mtu);
 	if (err)
-		kmsg(KMSG_WARNING, "%s: up: %s", c->name, strerror(-err));
-	for (int gateways = 0; gateways < 2; gateways++) {
-		rest = strcpy(copy, text);
-		strsep(&rest, " ");
-		while ((word = strsep(&rest, " ")))
-			if (strncmp(word, "mtu=", 4) != 0 && (strncmp(word, "gateway", 7) == 0) == gateways)
-				apply(c, word);
+		kmsg(KMSG_WARNING, "%s: %s: %s", c->name, what, strerror(-err));
+}
+
+/* One card. Gateways come after addresses, for their networks must be there. */
+static void configure(struct card *c, const char *text, bool anew)
+{
+	struct networds w;
+	unsigned int i;
+
+	if (networds_parse(text, &w) < 0 || !find_card(c, w.mac)) {
+		kmsg(KMSG_WARNING, "network: no such card, or words that mean nothing: %s", text);
+		return;
 	}
+	if (anew)
+		clear_card(c);
+	no_detection(c);
+	complain(c, "up", set_link(c, true, w.mtu));
+	for (i = 0; i < w.addresses; i++)
+		complain(c, "address", add_address(c, &w.address[i]));
+	for (i = 0; i < w.gateways; i++)
+		complain(c, "gateway", add_gateway(c, &w.gateway[i]));
+	name_servers(&w, anew);
 }
 
 /** net_configure() - set up what the config names; failures are logged here. @c: config. */
@@ -263,12 +242,21 @@ void net_configure(const struct config *c)
 
 	if (c->nets == 0)
 		return;
-	card.nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (card.nl < 0) {
-		kmsg(KMSG_WARNING, "network: %s", strerror(errno));
-		return;
-	}
-	for (i = 0; i < c->nets; i++)
-		configure(&card, c->net[i]);
-	close(card.nl);
+	card.nl = open_netlink();
+	for (i = 0; i < c->nets && card.nl >= 0; i++)
+		configure(&card, c->net[i], false);
+	cleanup_fd(&card.nl);
+}
+
+/**
+ * net_change() - a card is on another network from now on; failures are logged here
+ * @text: what it is to be (proto.h, NET); what it was, and the name servers that were, are replaced
+ */
+void net_change(const char *text)
+{
+	struct card card = { .nl = open_netlink() };
+
+	if (card.nl >= 0)
+		configure(&card, text, true);
+	cleanup_fd(&card.nl);
 }

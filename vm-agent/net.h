@@ -6,5 +6,6 @@
 struct config;
 
 void net_configure(const struct config *c);
+void net_change(const char *text);
 
 #endif

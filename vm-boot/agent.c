@@ -42,7 +42,15 @@
 #include "watchdog.h"
 #include "wire.h"
 
-enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, ROOT_PORTS = 1024 };
+enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024 };
+
+/* What a card was told to be while the VM ran. */
+struct card {
+	char words[NETCONF_WORDS];      /* "": nothing, the config said it all */
+	uint64_t cookie;                /* of these words */
+	bool asked;                     /* @asker waits until they are heard */
+	uint64_t asker;
+};
 
 enum link_state { LINK_FREE, LINK_GREETING, LINK_UP };
 
@@ -62,6 +70,9 @@ struct agent {
 	bool exited;
 	int status;                     /* of the main command, as exit statuses are */
 	uint16_t cols, rows;            /* of the console; 0: never told */
+	struct card card[NETCONF_MAX];
+	uint64_t cookie;                /* the last one */
+	int net_timer;                  /* runs while a card's asker waits */
 	struct link link[LINKS];
 };
 
@@ -103,6 +114,30 @@ static struct link *up(struct agent *a)
 	return NULL;
 }
 
+/* The network is there, whatever the guest makes of it. */
+static void answer(struct card *c, struct agent *a)
+{
+	bool asked = c->asked;
+
+	c->asked = false;
+	if (asked)
+		ctl_tell_plugged(a->vm->ctl, c->asker, 0, NULL);
+}
+
+static void answer_all(struct agent *a)
+{
+	int i;
+
+	for (i = 0; i < NETCONF_MAX; i++)
+		answer(&a->card[i], a);
+}
+
+static void on_net_timeout(void *arg, uint32_t events)
+{
+	(void)events;
+	answer_all(arg);
+}
+
 static void drop(struct link *l)
 {
 	struct agent *a = l->a;
@@ -116,6 +151,8 @@ static void drop(struct link *l)
 	l->state = LINK_FREE;
 	if (was_up && !a->exited)
 		loop_timer_set(loop, a->return_timer, RETURN_MSEC);
+	if (was_up)
+		answer_all(a);
 }
 
 static void on_return_timeout(void *arg, uint32_t events)
@@ -162,12 +199,23 @@ static void say_size(struct link *l)
 	send_record(l, &w);
 }
 
+static void say_net(struct link *l, const struct card *c)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_LIFE_NET);
+	wire_put_u64(&w, PROTO_K_COOKIE, c->cookie);
+	wire_put_text(&w, PROTO_K_NET, c->words);
+	send_record(l, &w);
+}
+
 /* Take the link, and give what a machine without a clock or a source of chance lacks. */
 static void say_welcome(struct link *l)
 {
 	uint8_t seed[PROTO_SEED];
 	struct timespec now;
 	struct wire_out w;
+	int i;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	wire_begin(&w, PROTO_LIFE_WELCOME);
@@ -177,6 +225,9 @@ static void say_welcome(struct link *l)
 	send_record(l, &w);
 	if (l->state == LINK_UP && l->a->cols)
 		say_size(l);
+	for (i = 0; i < NETCONF_MAX && l->state == LINK_UP; i++)
+		if (*l->a->card[i].words)
+			say_net(l, &l->a->card[i]);
 }
 
 /* Return: false for what is no hello. A refused one ends the link. */
@@ -240,6 +291,7 @@ static bool record(struct link *l, const struct wire_record *r)
 {
 	struct agent *a = l->a;
 	uint64_t cookie;
+	int i;
 
 	if (l->state == LINK_GREETING)
 		return hello(l, r);
@@ -260,6 +312,13 @@ static bool record(struct link *l, const struct wire_record *r)
 		if (!wire_get_u64(r, PROTO_K_COOKIE, &cookie))
 			return false;
 		watchdog_answered(a->vm->watchdog, cookie);
+		return true;
+	case PROTO_LIFE_NET_SET:
+		if (!wire_get_u64(r, PROTO_K_COOKIE, &cookie))
+			return false;
+		for (i = 0; i < NETCONF_MAX; i++)
+			if (a->card[i].cookie == cookie)
+				answer(&a->card[i], a);
 		return true;
 	default:
 		return false;
@@ -387,6 +446,31 @@ void agent_size(struct agent *a, uint16_t cols, uint16_t rows)
 		say_size(l);
 }
 
+/**
+ * agent_net() - tell what a network card is to be from now on, now and to every link to come
+ * @a: any state
+ * @i: which card
+ * @words: netconf_words() of it
+ * @asker: of the control socket, who is answered when the guest has heard it, or there is nobody to hear; NULL: nobody
+ */
+void agent_net(struct agent *a, unsigned int i, const char *words, const uint64_t *asker)
+{
+	struct card *c = &a->card[i];
+	struct link *l = up(a);
+
+	answer(c, a);
+	snprintf(c->words, sizeof(c->words), "%s", words);
+	c->cookie = ++a->cookie;
+	c->asked = asker;
+	c->asker = asker ? *asker : 0;
+	if (l && *words)
+		say_net(l, c);
+	if (!l || !*words || l->state != LINK_UP)
+		answer(c, a);
+	else
+		loop_timer_set(a->vm->loop, a->net_timer, NET_MSEC);
+}
+
 /** agent_new() - wait for the guest's agent. @vm: with loop and vsock; borrowed. Return: it, or NULL. */
 struct agent *agent_new(struct vm *vm)
 {
@@ -395,7 +479,7 @@ struct agent *agent_new(struct vm *vm)
 
 	if (!a)
 		return NULL;
-	*a = (struct agent){ .vm = vm, .listener = -1, .listener_id = -1, .return_timer = -1 };
+	*a = (struct agent){ .vm = vm, .listener = -1, .listener_id = -1, .return_timer = -1, .net_timer = -1 };
 	for (i = 0; i < LINKS; i++)
 		a->link[i] = (struct link){ .a = a, .fd = -1, .watch = -1,
 					    .timer = loop_timer(vm->loop, on_greeting_timeout, &a->link[i]) };
@@ -406,7 +490,8 @@ struct agent *agent_new(struct vm *vm)
 	a->listener = pair[1];
 	a->listener_id = loop_add(vm->loop, a->listener, EPOLLIN, on_dial, a);
 	a->return_timer = loop_timer(vm->loop, on_return_timeout, a);
-	if (a->listener_id < 0 || a->return_timer < 0 || a->link[LINKS - 1].timer < 0 ||
+	a->net_timer = loop_timer(vm->loop, on_net_timeout, a);
+	if (a->listener_id < 0 || a->return_timer < 0 || a->net_timer < 0 || a->link[LINKS - 1].timer < 0 ||
 	    vsock_listen(vm->vsock, PROTO_LIFE_PORT, &pair[0])) {
 		close(pair[0]);
 		agent_free(a);
@@ -429,6 +514,7 @@ void agent_free(struct agent *a)
 	}
 	loop_del(a->vm->loop, &a->listener_id);
 	loop_timer_del(a->vm->loop, &a->return_timer);
+	loop_timer_del(a->vm->loop, &a->net_timer);
 	cleanup_fd(&a->listener);
 	free(a);
 }

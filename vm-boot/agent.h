@@ -24,6 +24,7 @@ const char *agent_state_name(enum agent_state s);
 bool agent_exited(const struct agent *a, int *status);
 bool agent_stop(struct agent *a);
 void agent_ping(struct agent *a, uint64_t cookie);
+void agent_net(struct agent *a, unsigned int i, const char *words, const uint64_t *asker);
 void agent_size(struct agent *a, uint16_t cols, uint16_t rows);
 
 #endif

@@ -42,7 +42,7 @@ static const struct opt table[] = {
 	{ O_STATUS_FD, "status-fd", "N", "write how the VM ended here, as JSON" },
 	{ O_CTL_FD, "ctl-fd", "N", "serve this control socket; its end ends the VM" },
 	{ O_VSOCK_PATH, "vsock-path", "PATH", "serve vsock at sockets PATH and PATH_PORT, as Firecracker does" },
-	{ O_NET, "net", "PLACE", "a network interface: frames socket fd:N or PATH[,mac=MAC][,mtu=N]; up to 4" },
+	{ O_NET, "net", "PLACE", "a network interface: frames socket fd:N or PATH, or plug: to be plugged in later; [,mac=MAC][,mtu=N]; up to 4" },
 	{ O_LINGER, "linger", NULL, "live on when the reader of stdout leaves" },
 	{ O_TIMEOUT, "timeout", "SEC", "end the VM after this time, with status 124" },
 	{ O_WATCHDOG, "watchdog", "SEC", "end the VM when its agent has been silent for so long" },

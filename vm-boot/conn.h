@@ -15,7 +15,7 @@ struct vm;
 enum { STOP_GRACE_MSEC = 10000 };
 
 /* What a connection's unanswered request waits for. */
-enum waits { WAITS_NOT, WAITS_BOOT, WAITS_AGENT, WAITS_DIAL, WAITS_STOP, WAITS_END };
+enum waits { WAITS_NOT, WAITS_BOOT, WAITS_AGENT, WAITS_DIAL, WAITS_PLUG, WAITS_STOP, WAITS_END };
 
 struct conn {
 	struct ctl *ctl;

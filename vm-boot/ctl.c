@@ -345,10 +345,35 @@ void ctl_tell_dialled(struct ctl *ctl, struct vsock_result *result)
 		cleanup_fd(&result->fd[i]);
 }
 
+/**
+ * ctl_tell_plugged() - answer who plugged a network in
+ * @ctl: or NULL
+ * @id: of the connection; nothing happens when it is no more
+ * @err: 0 or -errno
+ * @text: an error's, for a person
+ */
+void ctl_tell_plugged(struct ctl *ctl, uint64_t id, int err, const char *text)
+{
+	int i;
+
+	for (i = 0; ctl && i < CONNS_MAX; i++) {
+		struct conn *c = &ctl->conn[i];
+
+		if (c->sock < 0 || c->waits != WAITS_PLUG || c->id != id)
+			continue;
+		if (err)
+			conn_error(c, err, text);
+		else
+			conn_ok(c);
+		conn_answered(c);
+	}
+}
+
 /** ctl_tell_ended() - answer who waits for the end, or for what will never be. @ctl: or NULL. */
 void ctl_tell_ended(struct ctl *ctl)
 {
 	tell(ctl, WAITS_DIAL, reply_over);
+	tell(ctl, WAITS_PLUG, reply_over);
 	tell(ctl, WAITS_BOOT, reply_never);
 	tell(ctl, WAITS_AGENT, reply_never);
 	tell(ctl, WAITS_STOP, conn_end);

@@ -4,6 +4,7 @@
 #define CTL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct ctl;
 struct vm;
@@ -16,6 +17,7 @@ bool ctl_busy(const struct ctl *ctl);
 void ctl_tell_booted(struct ctl *ctl);
 void ctl_tell_agent(struct ctl *ctl);
 void ctl_tell_dialled(struct ctl *ctl, struct vsock_result *result);
+void ctl_tell_plugged(struct ctl *ctl, uint64_t id, int err, const char *text);
 void ctl_tell_ended(struct ctl *ctl);
 void ctl_free(struct ctl *ctl);
 

@@ -8,12 +8,17 @@
  *	WAITS	there is none; a timer runs, for a path or a control socket
  *	ASKED	the control socket was asked for frames
  *	LISTENS	the next one who connects is taken
- *	GONE	there is none and there will be none
+ *	GONE	there is none, and there will be none unless one is plugged in
  *
  *	UP --net_lost--> WAITS, LISTENS or GONE, by where peers come from
  *	WAITS --timer: connected--> UP; asked--> ASKED; neither--> WAITS, for twice as long, up to BACKOFF_MAX
  *	ASKED --ok--> UP; error--> WAITS; its end--> WAITS with a path, else GONE
+ *	GONE, WAITS --net_plug_in()--> ASKED --ok--> UP; anything else--> GONE
  *	LISTENS --somebody connects--> UP
+ *
+ * Plugged in can be what a control socket without a path is for: a card of `--net plug`, or that of a VM_NET=fd:N which has
+ * ended. It is asked once, and its control socket is then for others, who dial there; its end is the frames' end.
+ * What the guest is to know of it, and how it went, the main loop hears as news.
  *
  * The wait is short again after a peer that stayed for USEFUL_MSEC. One thread serves all cards; it has a working
  * directory of its own, from which it connects: the machine is confined by then and sees no other path.
@@ -23,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -48,11 +54,15 @@ struct iface {
 	int watch, timer;
 	unsigned int backoff;           /* msec */
 	uint64_t since;                 /* UP: when it began, msec */
+	uint64_t asker;                 /* who plugged it in */
+	bool has_news;                  /* nobody took @news yet */
+	struct net_news news;
 };
 
 struct net {
 	struct worker *worker;
 	int spare;                      /* see fds_accept() */
+	int event;                      /* eventfd: there is news */
 	bool own_directory;
 	unsigned int count;
 	struct iface iface[NETCONF_MAX];
@@ -105,19 +115,76 @@ static void listen_again(struct iface *f)
 	f->state = f->watch < 0 ? STATE_GONE : STATE_LISTENS;
 }
 
+static void gone(struct iface *f)
+{
+	loop_del(loop_of(f), &f->watch);
+	loop_timer_set(loop_of(f), f->timer, 0);
+	cleanup_fd(&f->config.control);
+	cleanup_fd(&f->config.shared);
+	f->state = STATE_GONE;
+}
+
+/* Whether who is asked was plugged in: VM_NET=fd:N has a socket that it shares. */
+static bool plugging(const struct iface *f)
+{
+	return f->state == STATE_ASKED && f->config.dir < 0 && f->config.shared < 0;
+}
+
+/* What there is to tell of an interface; later news is the better one. */
+static void tell(struct iface *f, bool answers, int err, const char *why)
+{
+	uint64_t one = 1;
+
+	f->has_news = true;
+	f->news = (struct net_news){ .i = (unsigned int)(f - f->net->iface), .answers = answers, .asker = f->asker, .err = err };
+	snprintf(f->news.why, sizeof(f->news.why), "%s", why);
+	netconf_words(&f->config, f->news.words, sizeof(f->news.words));
+	if (write(f->net->event, &one, sizeof(one)) < 0)
+		warn("cannot wake the main loop: %s", errstr(errno));
+}
+
+static void refused(struct iface *f, int err, const char *why)
+{
+	gone(f);
+	tell(f, true, err, why);
+}
+
+/* Frames came with the answer. */
+static void taken(struct iface *f, const char *before)
+{
+	char words[NETCONF_WORDS];
+	bool plugged = plugging(f);
+
+	netconf_words(&f->config, words, sizeof(words));
+	if (plugged)
+		f->config.shared = steal_fd(&f->config.control);
+	up(f, &f->config.fd);
+	if (plugged && f->state != STATE_UP)
+		refused(f, -EIO, "its frames cannot be watched");
+	else if (plugged || strcmp(words, before))
+		tell(f, plugged, 0, "");
+}
+
 /* The control socket's answer, or its end. */
 static void on_answer(void *arg, uint32_t events)
 {
 	struct iface *f = arg;
-	char why[160] = "it has ended";
+	char why[160] = "it has ended", before[NETCONF_WORDS];
 	struct msg m;
-	int n = msg_recv(f->config.control, &m, false);
+	int n = msg_recv(f->config.control, &m, false), err = -EPIPE;
 
 	(void)events;
 	if (n == -EAGAIN)
 		return;
-	if (n > 0 && !netconf_reply(&f->config, &m, why, sizeof(why))) {
-		up(f, &f->config.fd);
+	netconf_words(&f->config, before, sizeof(before));
+	if (n > 0)
+		err = netconf_reply_again(&f->config, &m, why, sizeof(why));
+	if (!err) {
+		taken(f, before);
+		return;
+	}
+	if (plugging(f)) {
+		refused(f, err, why);
 		return;
 	}
 	debug("network: VM_NET gives no frames: %s", why);
@@ -130,7 +197,7 @@ static void on_answer(void *arg, uint32_t events)
 	if (f->config.dir >= 0)
 		wait_again(f);
 	else
-		f->state = STATE_GONE;
+		gone(f);
 }
 
 static int dial(struct iface *f, int type)
@@ -170,7 +237,9 @@ static void on_timer(void *arg, uint32_t events)
 	int fd, err;
 
 	(void)events;
-	if (f->state == STATE_ASKED) {
+	if (plugging(f)) {
+		refused(f, -ETIMEDOUT, "it does not answer");
+	} else if (f->state == STATE_ASKED) {
 		wait_again(f);
 		if (f->config.dir >= 0)
 			cleanup_fd(&f->config.control);
@@ -183,7 +252,7 @@ static void on_timer(void *arg, uint32_t events)
 	} else if (f->state == STATE_WAITS) {
 		err = ask_for_frames(f);
 		if (err && f->config.control < 0 && f->config.dir < 0)
-			f->state = STATE_GONE;
+			gone(f);
 		else if (err)
 			wait_again(f);
 	}
@@ -203,6 +272,8 @@ void net_lost(void *arg)
 		f->state = STATE_GONE;
 	else if (f->config.from == NET_FROM_LISTENER)
 		listen_again(f);
+	else if (f->config.from == NET_FROM_CONTROL && f->config.dir < 0 && f->config.control < 0)
+		gone(f);        /* what was plugged in, or nothing yet */
 	else
 		wait_again(f);
 }
@@ -220,6 +291,7 @@ struct net *net_new(const struct net_config *config, unsigned int n)
 	if (!net)
 		return NULL;
 	net->spare = eventfd(0, EFD_CLOEXEC);
+	net->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	net->count = n;
 	for (i = 0; i < n; i++)
 		net->iface[i] = (struct iface){
@@ -228,7 +300,7 @@ struct net *net_new(const struct net_config *config, unsigned int n)
 	net->worker = worker_new("net");
 	for (i = 0; i < n && net->worker; i++)
 		net->iface[i].timer = loop_timer(worker_loop(net->worker), on_timer, &net->iface[i]);
-	if (!net->worker || net->iface[n - 1].timer < 0) {
+	if (!net->worker || net->iface[n - 1].timer < 0 || net->event < 0) {
 		net_free(net);
 		return NULL;
 	}
@@ -260,6 +332,7 @@ void net_free(struct net *net)
 	}
 	worker_free(net->worker);
 	cleanup_fd(&net->spare);
+	cleanup_fd(&net->event);
 	free(net);
 }
 
@@ -356,14 +429,17 @@ struct control_call {
 static void do_control(void *arg)
 {
 	struct control_call *call = arg;
-	struct iface *f = &call->net->iface[0];
+	struct iface *f = NULL;
+	unsigned int i;
 
-	if (!call->net->count || f->config.from != NET_FROM_CONTROL || f->state != STATE_UP)
-		return;
-	call->fd = f->config.shared >= 0 ? fcntl(f->config.shared, F_DUPFD_CLOEXEC, 0) : dial(f, SOCK_SEQPACKET);
+	for (i = 0; i < call->net->count && !f; i++)
+		if (call->net->iface[i].config.from == NET_FROM_CONTROL && call->net->iface[i].state == STATE_UP)
+			f = &call->net->iface[i];
+	if (f)
+		call->fd = f->config.shared >= 0 ? fcntl(f->config.shared, F_DUPFD_CLOEXEC, 0) : dial(f, SOCK_SEQPACKET);
 }
 
-/** net_control() - a control socket of VM_NET's, for `dial`. @net: may be NULL. Return: the caller's; < 0: none. */
+/** net_control() - a network's control socket, for `dial`. @net: may be NULL. Return: the caller's; < 0: none. */
 int net_control(struct net *net)
 {
 	struct control_call call = { net, -1 };
@@ -371,4 +447,89 @@ int net_control(struct net *net)
 	if (net)
 		worker_call(net->worker, do_control, &call);
 	return call.fd;
+}
+
+struct plug_call {
+	struct net *net;
+	int *fd;
+	uint64_t asker;
+	int err;
+};
+
+static void do_plug_in(void *arg)
+{
+	struct plug_call *call = arg;
+	struct iface *f = NULL;
+	unsigned int i;
+
+	call->err = -ENOTCONN;
+	for (i = 0; i < call->net->count && !f; i++) {
+		struct iface *one = &call->net->iface[i];
+
+		if (one->config.from != NET_FROM_CONTROL || one->config.dir >= 0)
+			continue;
+		call->err = -EBUSY;
+		if ((one->state == STATE_GONE || one->state == STATE_WAITS) && !(one->has_news && one->news.answers))
+			f = one;
+	}
+	if (!f)
+		return;
+	gone(f);
+	f->config.control = steal_fd(call->fd);
+	f->asker = call->asker;
+	call->err = ask_for_frames(f);
+	if (call->err)
+		gone(f);
+}
+
+/**
+ * net_plug_in() - a network for the first card that waits for one; how it goes is told as news
+ * @net: started; may be NULL
+ * @fd: its control socket, consumed on success
+ * @asker: whom the news is for
+ * Return: 0; -ENOTCONN: there is no such card; -EBUSY: each has a network; -errno.
+ */
+int net_plug_in(struct net *net, int *fd, uint64_t asker)
+{
+	struct plug_call call = { net, fd, asker, -ENOTCONN };
+
+	if (net)
+		worker_call(net->worker, do_plug_in, &call);
+	return call.err;
+}
+
+/** net_event() - what is readable when there is news. @net. Return: an eventfd, borrowed. */
+int net_event(const struct net *net)
+{
+	return net->event;
+}
+
+struct news_call {
+	struct net *net;
+	struct net_news *news;
+	bool found;
+};
+
+static void do_news(void *arg)
+{
+	struct news_call *call = arg;
+	unsigned int i;
+
+	for (i = 0; i < call->net->count && !call->found; i++) {
+		struct iface *f = &call->net->iface[i];
+
+		call->found = f->has_news;
+		if (f->has_news)
+			*call->news = f->news;
+		f->has_news = false;
+	}
+}
+
+/** net_next_news() - what is new. @net: started. @news: filled in. Return: whether there is any. */
+bool net_next_news(struct net *net, struct net_news *news)
+{
+	struct news_call call = { net, news, false };
+
+	worker_call(net->worker, do_news, &call);
+	return call.found;
 }

@@ -7,14 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "netconf.h"
+
 struct net;
-struct net_config;
 struct worker;
 
 /* What passed, as the guest sees it. */
 struct net_counts {
 	bool up;                /* a peer is there */
 	uint64_t in, out, dropped;
+};
+
+/* What happened to an interface while the VM runs. */
+struct net_news {
+	unsigned int i;                 /* which */
+	bool answers;                   /* a network was plugged in, or could not be: tell @asker */
+	uint64_t asker;
+	int err;                        /* < 0: it could not, for it gave no frames: @why */
+	char why[160];
+	char words[NETCONF_WORDS];      /* for the guest's agent, netconf_words() */
 };
 
 /* An engine's card. Its functions are called as the network's worker. */
@@ -38,5 +49,8 @@ void net_lost(void *arg);
 void net_counts(struct net *net, unsigned int i, struct net_counts *counts);
 bool net_dials(const struct net *net);
 int net_control(struct net *net);
+int net_plug_in(struct net *net, int *fd, uint64_t asker);
+int net_event(const struct net *net);
+bool net_next_news(struct net *net, struct net_news *news);
 
 #endif

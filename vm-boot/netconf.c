@@ -3,6 +3,7 @@
  * netconf.c - which interfaces a VM was asked to have, and where their peers are.
  *
  *	--net fd:N|PATH[,mac=MAC][,mtu=N]	a frames socket: connected, listening, or to connect to
+ *	--net plug[,mac=MAC][,mtu=N]		none yet: a control socket comes with the verb `net-plug`
  *	VM_NET=fd:N|PATH			a control socket, which gives one when asked for `frames`, and with it
  *						what the guest is to know: mac, mtu, addresses, gateway, DNS
  *
@@ -117,7 +118,7 @@ static int open_place(struct net_config *c, const char *spec, int type, int *fd)
 /**
  * netconf_parse() - read an argument of --net, and open what it names
  * @c: filled in; netconf_close() it
- * @spec: fd:N|PATH[,mac=MAC][,mtu=N]
+ * @spec: fd:N|PATH|plug[,mac=MAC][,mtu=N]
  * @err, @errsize: what is wrong
  * Return: 0 or -errno.
  */
@@ -132,6 +133,10 @@ int netconf_parse(struct net_config *c, const char *spec, char *err, size_t errs
 		if (parse_card(c, word) <= 0)
 			return fail(-EINVAL, err, errsize, "--net: '%s' is none of mac=XX:XX:XX:XX:XX:XX (of one station) "
 				    "and mtu=%d-%d", word, MTU_MIN, MTU_MAX);
+	if (!strcmp(place, "plug")) {
+		c->from = NET_FROM_CONTROL;
+		return 0;
+	}
 	e = open_place(c, place, SOCK_STREAM, &c->fd);
 	if (e == -ENOTSOCK || e == -EINVAL)
 		return fail(e, err, errsize, "--net: %s: is no descriptor of a stream socket", place);
@@ -226,6 +231,42 @@ int netconf_reply(struct net_config *c, struct msg *m, char *err, size_t errsize
 	return e;
 }
 
+/**
+ * netconf_reply_again() - the same for a card that is there: what it is stays, and only the guest's words change
+ * @c, @m, @err, @errsize: as for netconf_reply()
+ * Return: as that.
+ */
+int netconf_reply_again(struct net_config *c, struct msg *m, char *err, size_t errsize)
+{
+	struct net_config card = *c;
+	int e = netconf_reply(c, m, err, errsize);
+
+	c->has_mac = card.has_mac;
+	memcpy(c->mac, card.mac, sizeof(c->mac));
+	c->told_mtu = c->mtu;
+	c->mtu = card.mtu;
+	return e;
+}
+
+/**
+ * netconf_words() - what the guest's agent is to know of a card (proto.h, NET)
+ * @c
+ * @text: set to it; "": nothing
+ * @size: NETCONF_WORDS
+ */
+void netconf_words(const struct net_config *c, char *text, size_t size)
+{
+	unsigned int mtu = c->mtu && c->told_mtu ? MIN(c->mtu, c->told_mtu) : MAX(c->mtu, c->told_mtu);
+	const uint8_t *m = c->mac;
+	char word[16] = "";
+
+	if (mtu)
+		snprintf(word, sizeof(word), " mtu=%u", mtu);
+	*text = 0;
+	if (*c->guest)
+		snprintf(text, size, "%02x:%02x:%02x:%02x:%02x:%02x%s %s", m[0], m[1], m[2], m[3], m[4], m[5], word, c->guest);
+}
+
 /* What guests can be called: a label of a host name (RFC 1123 §2.1). A VM of another name has none there. */
 static bool is_label(const char *s)
 {
@@ -233,6 +274,12 @@ static bool is_label(const char *s)
 
 	return len && len < NETCONF_CALLED && *s != '-' && s[len - 1] != '-' &&
 	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == len;
+}
+
+static void set_called(struct net_config *c, const char *name)
+{
+	if (name && is_label(name))
+		memcpy(c->called, name, strlen(name) + 1);
 }
 
 /** netconf_ask() - ask for frames. @c: with a control socket. Return: 0, -errno; the answer is for netconf_reply(). */
@@ -303,8 +350,7 @@ int netconf_control(struct net_config *c, const char *spec, const char *name, ch
 	int e;
 
 	clear(c);
-	if (name && is_label(name))
-		memcpy(c->called, name, strlen(name) + 1);
+	set_called(c, name);
 	c->from = NET_FROM_CONTROL;
 	e = open_place(c, spec, SOCK_SEQPACKET, strncmp(spec, "fd:", 3) ? &c->control : &c->shared);
 	if (e == -ENOTSOCK || e == -EINVAL)
@@ -386,8 +432,10 @@ int netconf_settle(struct net_config *c, unsigned int *n, const char *name, char
 	if (!e && *n && !name && getrandom(&r, sizeof(r), 0) != sizeof(r))
 		e = fail(-EIO, err, errsize, "getrandom: %s", errstr(errno));
 	snprintf(any, sizeof(any), "%016llx", (unsigned long long)r);
-	for (i = 0; i < *n; i++)
+	for (i = 0; i < *n; i++) {
 		netconf_mac(&c[i], name ? name : any, i);
+		set_called(&c[i], name);
+	}
 	return e;
 }
 

@@ -76,16 +76,11 @@ static int entry(int fd, const char *name, unsigned int mode, const void *data, 
 /* What the guest is to know of a card, if there is anything. */
 static void put_net(struct wire_out *w, const struct net_config *n)
 {
-	const uint8_t *m = n->mac;
-	char text[NETCONF_GUEST + 48], mtu[16] = "";
+	char text[NETCONF_WORDS];
 
-	if (!n->guest[0])
-		return;
-	if (n->mtu)
-		snprintf(mtu, sizeof(mtu), " mtu=%u", n->mtu);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x%s %s", m[0], m[1], m[2], m[3], m[4], m[5], mtu,
-		 n->guest);
-	wire_put_text(w, PROTO_K_NET, text);
+	netconf_words(n, text, sizeof(text));
+	if (*text)
+		wire_put_text(w, PROTO_K_NET, text);
 }
 
 static int record(const struct vm_config *c, struct wire_out *w)

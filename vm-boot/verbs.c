@@ -302,6 +302,23 @@ static void verb_net(struct conn *c, struct msg *req)
 	conn_reply(c, &m);
 }
 
+static void verb_net_plug(struct conn *c, struct msg *req)
+{
+	autoclose int fd = msg_take_fd(req, 0);
+	int type = -1, err;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+		conn_error(c, EINVAL, "net-plug: takes a SOCK_SEQPACKET socket, of a network");
+	else if (c->vm->state == VM_ENDED)
+		conn_error(c, ESHUTDOWN, "the VM has ended");
+	else if ((err = net_plug_in(c->vm->net, &fd, c->id)))
+		conn_error(c, err, err == -ENOTCONN ? "net-plug: the VM has no card for it: start it with `vm-boot --net plug`" :
+			   err == -EBUSY ? "net-plug: its card has a network already" : "net-plug: the network is not there");
+	else
+		conn_wait_for(c, WAITS_PLUG);
+}
+
 static const struct verb {
 	const char *name;
 	int min, max;           /* words after the verb */
@@ -320,6 +337,7 @@ static const struct verb {
 	{ "wait", 0, 0, 0, verb_wait },
 	{ "dial", 0, 0, 0, verb_dial },
 	{ "net", 0, 0, 0, verb_net },
+	{ "net-plug", 0, 0, 1, verb_net_plug },
 	{ "vsock", 1, 2, 0, verb_vsock },
 	{ "vsock-listen", 1, 1, 0, verb_vsock_listen },
 };

@@ -122,6 +122,25 @@ static void on_dialled(void *arg, uint32_t events)
 	vm_left(vm);
 }
 
+/* Who plugged a network in is answered when the guest has its addresses, if it has an agent to set them. */
+static void on_net(void *arg, uint32_t events)
+{
+	struct vm *vm = arg;
+	struct net_news news;
+	uint64_t n;
+
+	(void)events;
+	if (read(net_event(vm->net), &n, sizeof(n)) < 0)
+		return;
+	while (net_next_news(vm->net, &news)) {
+		if (news.err)
+			ctl_tell_plugged(vm->ctl, news.asker, news.err, news.why);
+		else
+			agent_net(vm->agent, news.i, news.words, news.answers ? &news.asker : NULL);
+	}
+	vm_left(vm);
+}
+
 static void on_drained(void *arg, uint32_t events)
 {
 	struct vm *vm = arg;
@@ -202,6 +221,8 @@ int vm_init(struct vm *vm)
 		id = loop_add(vm->loop, vm->drain_event, EPOLLIN, on_drained, vm);
 	if (id >= 0)
 		id = loop_add(vm->loop, vsock_event(vm->vsock), EPOLLIN, on_dialled, vm);
+	if (id >= 0 && vm->net)
+		id = loop_add(vm->loop, net_event(vm->net), EPOLLIN, on_net, vm);
 	if (id >= 0)
 		id = vm->grace_timer = loop_timer(vm->loop, on_grace, vm);
 	if (id >= 0)

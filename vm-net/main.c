@@ -5,6 +5,7 @@
  *	vm-net OPTIONS -- PROG		PROG finds the network in VM_NET, and has it for as long as it keeps that socket
  *	vm-net OPTIONS -l PATH		whoever connects to PATH, one VM after the other, until a signal ends it
  *	vm-net OPTIONS --frames PATH	the same, with frames and no words
+ *	vm-net OPTIONS -V VM		that VM, which runs, until it ends or a signal does it
  *
  * With --switch, in each: several VMs at a time, on one wire.
  *
@@ -26,12 +27,15 @@
 #include "dnshosts.h"
 #include "fdio.h"
 #include "fds.h"
+#include "handle.h"
 #include "hostaddr.h"
 #include "log.h"
 #include "loop.h"
+#include "msg.h"
 #include "netconfine.h"
 #include "netctl.h"
 #include "netopts.h"
+#include "opts.h"
 #include "policy_parse.h"
 #include "reader.h"
 #include "resolv.h"
@@ -55,6 +59,9 @@ struct net {
 	int listen_dir;                 /* of -l or --frames, -1: none */
 	char name[SOCKPATH_NAME];
 	int listener, watch, spare;     /* --frames */
+	struct vm_link link;            /* to the VM of -V, until it has answered */
+	int link_watch;
+	bool left, failed;              /* -V: nobody has the other end; it refused */
 	int signals;
 };
 
@@ -162,11 +169,14 @@ static void check(struct net *n)
 
 /* -- what happens -- */
 
+/* Nobody has the other end. A VM that is still to answer will say why. */
 static void stop(void *arg)
 {
 	struct net *n = arg;
 
-	loop_stop(n->loop);
+	n->left = true;
+	if (n->link.sock < 0)
+		loop_stop(n->loop);
 }
 
 /* The policy again: a wrong one changes nothing. */
@@ -230,6 +240,36 @@ static void on_frames_peer(void *arg, uint32_t events)
 	if (fd >= 0 && router_plug(n->router, NULL, &fd) == -EBUSY)
 		warn("--frames: %s: refused", n->o.several ? "there are as many guests as can be" :
 		     "another guest is there already");
+}
+
+static void tell_ready(struct net *n);
+
+/* What the VM says to the network that it was given. */
+static void on_plugged(void *arg, uint32_t events)
+{
+	struct net *n = arg;
+	const char *why = NULL;
+	struct msg m;
+	int err = msg_recv(n->link.sock, &m, false);
+
+	(void)events;
+	if (err == -EAGAIN)
+		return;
+	if (err <= 0)
+		why = "the VM has ended";
+	else if (strcmp(m.word[0], "ok"))
+		why = m.words > 2 ? m.word[2] : "malformed reply";
+	if (why)
+		warn("-V %s: %s", n->o.vm, why);
+	else
+		tell_ready(n);
+	if (err > 0)
+		msg_drop(&m);
+	loop_del(n->loop, &n->link_watch);
+	cleanup_fd(&n->link.sock);
+	n->failed = why;
+	if (why || n->left)
+		loop_stop(n->loop);
 }
 
 static void no_servers(const struct dns_server *s, size_t n)
@@ -350,6 +390,39 @@ static void listen_at(struct net *n, const char *option, const char *path, int t
 	n->dir[n->dirs++] = n->listen_dir;
 }
 
+/* Find the VM, while files can be opened. Return: the descriptor that its handle came from, which it lives by; -1. */
+static int find_vm(struct net *n)
+{
+	char why[256];
+	int fd = -1;
+
+	if (!n->o.vm)
+		return -1;
+	if (handle_open(&n->link, n->o.vm, why, sizeof(why)))
+		die(NETOPTS_FAILED, "%s", why);
+	return *n->link.handle == '/' && !strncmp(n->o.vm, "fd:", 3) && !parse_fd(n->o.vm, &fd) ? fd : -1;
+}
+
+static int plug_in(struct net *n)
+{
+	struct msg m;
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	err = netctl_adopt(&n->ctl, &pair[0]);
+	msg_init(&m);
+	msg_add(&m, "net-plug");
+	msg_add_fd(&m, &pair[1]);
+	if (err)
+		msg_drop(&m);
+	else
+		err = msg_send(n->link.sock, &m);
+	if (!err)
+		err = n->link_watch = loop_add(n->loop, n->link.sock, EPOLLIN, on_plugged, n);
+	return MIN(err, 0);
+}
+
 static void serve(struct net *n)
 {
 	int err = 0;
@@ -357,6 +430,8 @@ static void serve(struct net *n)
 	if (n->o.prog) {
 		n->watch = loop_add(n->loop, n->companion.prog, EPOLLIN, on_prog_gone, n);
 		err = n->watch < 0 ? n->watch : netctl_adopt(&n->ctl, &n->companion.sock);
+	} else if (n->o.vm) {
+		err = plug_in(n);
 	} else if (n->o.listen) {
 		listen_at(n, "-l", n->o.listen, SOCK_SEQPACKET);
 		err = netctl_listen(&n->ctl, &n->listener);
@@ -403,6 +478,8 @@ static void tear_down(struct net *n)
 	reader_free(n->reader);
 	router_free(n->router);
 	hostaddr_free(n->host);
+	loop_del(n->loop, &n->link_watch);
+	cleanup_fd(&n->link.sock);
 	loop_free(n->loop);
 }
 
@@ -410,21 +487,22 @@ int main(int argc, char *argv[])
 {
 	static struct net n = {
 		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .listen_dir = -1, .listener = -1, .watch = -1,
-		.spare = -1, .signals = -1,
+		.spare = -1, .link = VM_LINK_INIT, .link_watch = -1, .signals = -1,
 	};
-	int err;
+	int err, handle;
 
 	fdio_std();
 	log_init("vm-net", false);
 	netopts_parse(&n.o, argc, argv);
 	log_init("vm-net", n.o.verbose);
 	check(&n);
+	handle = find_vm(&n);
 	n.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	n.spare = eventfd(0, EFD_CLOEXEC);
 	if (n.o.prog)
 		companion_split(&n.companion, "vm-net", "VM_NET", n.o.prog);
 	err = netconfine_early((int[]){ n.companion.prog, n.companion.sock, n.companion.report, n.log_fd, n.pcap_fd, n.null,
-					n.spare, n.o.ready_fd }, 8);
+					n.spare, n.o.ready_fd, n.link.sock, handle }, 10);
 	if (err)
 		die(NETOPTS_FAILED, "%s", errstr(-err));
 	fds_raise_limit();
@@ -435,9 +513,10 @@ int main(int argc, char *argv[])
 		warn("--no-sandbox: this process is not confined");
 	else if ((err = netconfine(n.dir, n.dirs)))
 		die(NETOPTS_FAILED, "the sandbox does not hold: %s", errstr(-err));
-	tell_ready(&n);
+	if (!n.o.vm)
+		tell_ready(&n);
 	err = loop_run(n.loop);
 	tell_untaken(&n);
 	tear_down(&n);
-	return err ? NETOPTS_FAILED : 0;
+	return err || n.failed ? NETOPTS_FAILED : 0;
 }

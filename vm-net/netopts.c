@@ -32,6 +32,7 @@ static const struct opt table[] = {
 	{ 'P', "policy", "FILE", "what the guest may reach, vm-policy(5); none: all but this host" },
 	{ 'p', "publish", "SPEC", "[ADDR:]HOST:GUEST[/udp]: what comes to this port goes to the guest's" },
 	{ 'l', "listen", "PATH", "serve the VM that comes there, VM_NET=PATH" },
+	{ 'V', "vm", "VM", "plug into this VM, which runs and has a card that waits for a network" },
 	{ OPT_FRAMES, "frames", "PATH", "the same with bare frames, as those of QEMU's stream netdev" },
 	{ OPT_SWITCH, "switch", NULL, "one network for several VMs, which see each other" },
 	{ '4', "ipv4-only", NULL, "no IPv6" },
@@ -47,7 +48,7 @@ static const struct opt table[] = {
 	{ OPT_LOG, "log", "FILE", "append decisions and finished flows there, a JSON object a line" },
 	{ OPT_PCAP, "pcap", "FILE", "write the guest's frames there, for tshark" },
 	{ OPT_CHECK, "check", "FILE", "see whether FILE is a policy, and exit" },
-	{ OPT_READY_FD, "ready-fd", "N", "write a line there when -l or --frames can be connected to" },
+	{ OPT_READY_FD, "ready-fd", "N", "write a line there when -l or --frames can be connected to, or -V is done" },
 	{ OPT_NO_SANDBOX, "no-sandbox", NULL, "do not confine this process" },
 	{ 'v', "verbose", NULL, "tell what is going on" },
 };
@@ -55,7 +56,7 @@ static const struct opt table[] = {
 static const struct opts opts = {
 	.tool = "vm-net",
 	.synopsis = "[OPTION]... [--] PROGRAM [ARG]...\n"
-		    "       vm-net [OPTION]... -l PATH | --frames PATH\n"
+		    "       vm-net [OPTION]... -l PATH | --frames PATH | -V VM\n"
 		    "       vm-net --check FILE",
 	.about = "Give a VM a network without root: what its policy allows, by this host's own sockets.",
 	.epilog = "PROGRAM is vm-boot, or what starts it: it finds its network in VM_NET.\n"
@@ -213,6 +214,9 @@ static void take(struct netopts *o, int id, const char *arg)
 	case OPT_FRAMES:
 		o->frames = arg;
 		break;
+	case 'V':
+		o->vm = arg;
+		break;
 	case OPT_SWITCH:
 		o->several = true;
 		break;
@@ -268,8 +272,8 @@ void netopts_parse(struct netopts *o, int argc, char *argv[])
 		o->prog = argv + opts_end();
 	if (!o->subnet.v4 && !o->subnet.v6)
 		opts_usage(&opts, "-4 and -6: one of them, or neither");
-	if (o->check ? o->prog || o->listen || o->frames : !o->prog && !o->listen && !o->frames)
-		opts_usage(&opts, "takes one of PROGRAM, -l PATH, --frames PATH and --check FILE");
-	if ((o->prog && (o->listen || o->frames)) || (o->listen && o->frames))
-		opts_usage(&opts, "takes one of PROGRAM, -l PATH and --frames PATH");
+	if (!!o->prog + !!o->listen + !!o->frames + !!o->vm + !!o->check != 1)
+		opts_usage(&opts, "takes one of PROGRAM, -l PATH, --frames PATH, -V VM and --check FILE");
+	if (o->vm && o->several)
+		opts_usage(&opts, "--switch: is for several VMs, and -V names one");
 }

@@ -21,6 +21,7 @@ struct netopts {
 	const char *policy;             /* file, NULL: none */
 	const char *check;              /* file to be checked, and nothing else */
 	const char *listen, *frames;    /* sockets to be made */
+	const char *vm;                 /* that runs, to be plugged into */
 	const char *log, *pcap;
 	struct subnet subnet;
 	struct dns_server server[NETOPTS_SERVERS];      /* instead of the host's */

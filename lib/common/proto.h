@@ -30,11 +30,14 @@
  *		ready
  *		exited			STATUS or SIGNAL of the main command; repeated until acknowledged
  *		pong			COOKIE
+ *		net-set			COOKIE of the `net` that was heard: the card is so
  *	host	welcome			the link is taken; TIME now, SEED for the guest's entropy
  *		acknowledged		`exited` was heard
  *		stop			end the machine
  *		ping			COOKIE
  *		winsize			SIZE of the console
+ *		net			COOKIE, NET: what a network card is to be from now on, see below; said again, with
+ *					the same cookie, on each new link
  *
  * Config, one record in a file that vm-boot adds to the initrd, read and removed by the agent as init before
  * anything else runs: TOKEN; and for a main command other than a shell ARG, ENV, CWD, USER, STREAMS (PROTO_TTY: the
@@ -69,6 +72,7 @@ enum proto_type {
 	PROTO_LIFE_HELLO, PROTO_LIFE_READY, PROTO_LIFE_EXITED, PROTO_LIFE_PONG,
 	PROTO_LIFE_WELCOME, PROTO_LIFE_ACKNOWLEDGED, PROTO_LIFE_STOP, PROTO_LIFE_PING,
 	PROTO_CONFIG,
+	PROTO_LIFE_NET, PROTO_LIFE_NET_SET,
 };
 
 enum proto_kind {

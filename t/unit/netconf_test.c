@@ -30,13 +30,16 @@ static void test_parse(void)
 	CHECK(netconf_parse(&c, spec, err, sizeof(err)) == -EINVAL, "a MAC has six parts");
 	snprintf(spec, sizeof(spec), "fd:%d,", pair[0]);
 	CHECK(netconf_parse(&c, spec, err, sizeof(err)) == -EINVAL, "an empty word is none");
+	CHECK(netconf_parse(&c, "plug,mtu=1400", err, sizeof(err)) == 0 && c.from == NET_FROM_CONTROL && c.fd < 0 && c.control < 0 &&
+	      c.dir < 0 && c.mtu == 1400, "a card whose network comes later");
 	close(pair[0]);
 	close(pair[1]);
 	close(seq[0]);
 	close(seq[1]);
 }
 
-static int reply(struct net_config *c, const char *word, const char *word2, bool with_fd, char *err)
+static int reply_to(struct net_config *c, int (*take)(struct net_config *, struct msg *, char *, size_t), const char *word,
+		    const char *word2, bool with_fd, char *err)
 {
 	struct msg m;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0), fd2 = dup(fd), pair[2], e;
@@ -51,8 +54,7 @@ static int reply(struct net_config *c, const char *word, const char *word2, bool
 		msg_add_fd(&m, &fd);
 	if (msg_send(pair[0], &m) || msg_recv(pair[1], &m, true) != 1)
 		abort();
-	*c = (struct net_config){ .fd = -1, .listener = -1, .control = -1, .dir = -1 };
-	e = netconf_reply(c, &m, err, 200);
+	e = take(c, &m, err, 200);
 	cleanup_fd(&fd);
 	close(fd2);
 	close(pair[0]);
@@ -60,6 +62,33 @@ static int reply(struct net_config *c, const char *word, const char *word2, bool
 	if (e == 0)
 		close(c->fd);
 	return e;
+}
+
+static int reply(struct net_config *c, const char *word, const char *word2, bool with_fd, char *err)
+{
+	*c = (struct net_config){ .fd = -1, .listener = -1, .control = -1, .dir = -1 };
+	return reply_to(c, netconf_reply, word, word2, with_fd, err);
+}
+
+/* A card that is there keeps its MAC and its limit, whatever network it is plugged into. */
+static void test_again(void)
+{
+	struct net_config c = { .fd = -1, .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1400 };
+	char err[200], words[NETCONF_WORDS];
+
+	netconf_words(&c, words, sizeof(words));
+	CHECK(!*words, "nothing is told of a card without a network");
+	CHECK(reply_to(&c, netconf_reply_again, "ok", "mac=02:00:00:00:00:02", true, err) == 0 && c.mac[5] == 1, "the MAC stays");
+	CHECK(reply_to(&c, netconf_reply_again, "ok", "mac=02:00", true, err) == -EBADMSG && c.has_mac && c.mac[5] == 1,
+	      "... also after a wrong one");
+	CHECK(reply_to(&c, netconf_reply_again, "ok", "mtu=9000", true, err) == 0 && c.mtu == 1400 && c.told_mtu == 9000,
+	      "the MTU is told, and the card's stays");
+	strcpy(c.guest, "addr=10.0.2.15/24");
+	netconf_words(&c, words, sizeof(words));
+	CHECK(!strcmp(words, "02:00:00:00:00:01 mtu=1400 addr=10.0.2.15/24"), "the guest gets the smaller one");
+	c.mtu = 0;
+	netconf_words(&c, words, sizeof(words));
+	CHECK(!strcmp(words, "02:00:00:00:00:01 mtu=9000 addr=10.0.2.15/24"), "... or the only one");
 }
 
 static void test_reply(void)
@@ -120,6 +149,7 @@ int main(void)
 {
 	test_parse();
 	test_reply();
+	test_again();
 	test_mac();
 	return tap_done();
 }

@@ -51,6 +51,10 @@ _pipevm_value() {
 		_pipevm_files
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W 'package host' -- "$cur")
 		;;
+	vm-boot:--net:*)
+		_pipevm_files
+		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W plug -- "$cur")
+		;;
 	*:*:VM | *:-V:*) _pipevm_words "$("${dir}vm-ls" -q 2>/dev/null)" ;;
 	*:*:FILE | *:*:PLACE) _pipevm_files ;;
 	esac
