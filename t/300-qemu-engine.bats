@@ -220,7 +220,7 @@ tell() {
 
 @test "the other terminal port goes to --log-console, whole" {
 	boot --log-console log
-	con --wait-for '[#$] ' --run '{ stty raw; seq 50000; } <>/dev/hvc0 >&0'
+	con --wait-for '[#$] ' --run '{ stty raw; seq 50000 >/tmp/s; cat /tmp/s; } <>/dev/hvc0 >&0'
 	tell 'poweroff -f'
 	ends poweroff 0
 	seq 50000 | cmp - log
