@@ -387,6 +387,7 @@ told() {
 @test "many VMs start and stop at once" {
 	many=${VM_MANY:-4}
 	memory_for $((many * 200))
+	LIMIT=$((120 + 30 * many))      # they share the processors
 	for ((i = 0; i < many; i++)); do
 		boot -d -n "many$i" -m 128M >"handle.$i" 2>"err.$i" &
 		starters+=" $!"
