@@ -284,8 +284,9 @@ static inline bool make_world(const struct filter_ops *ops)
 	put_file("/proc/self/setgroups", "deny");
 	put_file("/proc/self/uid_map", uid);
 	put_file("/proc/self/gid_map", gid);
-	if (system("ip link set lo up && ip addr add 192.0.2.1/32 dev lo && "
-		   "ip -6 addr add 2001:db8::1/128 dev lo nodad"))
+	/* The kernel makes an IPv6 address usable a little after it has taken it. */
+	if (system("ip link set lo up && ip addr add 192.0.2.1/32 dev lo && ip -6 addr add 2001:db8::1/128 dev lo nodad && "
+		   "until ip -6 route show table local | grep -q '2001:db8::1 '; do :; done"))
 		return false;
 	signal(SIGPIPE, SIG_IGN);
 	subnet_default(&n.s);
