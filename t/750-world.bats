@@ -3,25 +3,7 @@
 # The world in which networks are tested (lib/netns), with passt in our own network's place.
 
 bats_require_minimum_version 1.5.0
-load lib/vm-test
-load lib/netns
-
-setup_file() {
-	world_alone && world_file || return 0
-	world
-}
-
-setup() {
-	world_setup
-}
-
-teardown() {
-	world_teardown
-}
-
-teardown_file() {
-	world_end
-}
+load lib/world
 
 # passt_up: passt in our network's place, and a guest on it. passt is there when its parent ends; it ends with
 # its client.
@@ -32,10 +14,6 @@ passt_up() {
 		--dns-forward 10.0.2.3 --dns-forward fd00::3 >passt.says 2>&1 || { cat passt.says && false; }
 	guest_raw "$WORLD/passt" mtu=65520 addr=10.0.2.15/24 addr6=fd00::15/64 gateway=10.0.2.2,fd00::2 \
 		dns=10.0.2.3,fd00::3
-}
-
-client() {
-	in_guest world_client "$@"
 }
 
 @test 'the host reaches what is there: neighbours, the internet, metadata, its own loopback' {

@@ -3,29 +3,7 @@
 # vm-net in a world of its own (lib/netns): what passes, in every way, and how it ends. A namespace plays the guest.
 
 bats_require_minimum_version 1.5.0
-load lib/vm-test
-load lib/netns
-
-setup_file() {
-	world_alone && world_file || return 0
-	world
-}
-
-setup() {
-	world_setup
-}
-
-teardown() {
-	world_teardown
-}
-
-teardown_file() {
-	world_end
-}
-
-client() {
-	in_guest world_client "$@"
-}
+load lib/world
 
 # answers SERVER NAME TYPE ANSWER: what vm-net's DNS says.
 answers() {

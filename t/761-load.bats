@@ -3,34 +3,12 @@
 # vm-net in a world of its own (lib/netns) when much goes on at a time, or slowly, or to the end of one side alone.
 
 bats_require_minimum_version 1.5.0
-load lib/vm-test
-load lib/netns
-
-setup_file() {
-	world_alone && world_file || return 0
-	world
-}
-
-setup() {
-	world_setup
-}
-
-teardown() {
-	world_teardown
-}
-
-teardown_file() {
-	world_end
-}
+load lib/world
 
 # network OPTION...: the guest joins it.
 network() {
 	background vmnet host vm-net --ready-fd 1 -l "$PWD/net" "$@"
 	guest_up "$PWD/net"
-}
-
-client() {
-	in_guest world_client "$@"
 }
 
 # serves: the guest does, as net and host do; its log is ./log.

@@ -3,25 +3,12 @@
 # vm-net --switch in a world of its own (lib/netns): two guests on one wire, each a namespace.
 
 bats_require_minimum_version 1.5.0
-load lib/vm-test
-load lib/netns
+load lib/world
 
 setup_file() {
-	world_alone && world_file || return 0
+	world_file || return 0
 	world
 	other_guest
-}
-
-setup() {
-	world_setup
-}
-
-teardown() {
-	world_teardown
-}
-
-teardown_file() {
-	world_end
 }
 
 # network OPTION...: a switch; guest and other join it.
@@ -34,10 +21,6 @@ both() {
 	network "$@"
 	guest_up "$PWD/net" one
 	other_up "$PWD/net" two
-}
-
-client() {
-	in_guest world_client "$@"
 }
 
 # figure KEY: of the network's status.

@@ -3,29 +3,7 @@
 # Every form of a policy's rules, seen from outside: the server heard, or never heard (vm-policy(5)).
 
 bats_require_minimum_version 1.5.0
-load lib/vm-test
-load lib/netns
-
-setup_file() {
-	world_alone && world_file || return 0
-	world
-}
-
-setup() {
-	world_setup
-}
-
-teardown() {
-	world_teardown
-}
-
-teardown_file() {
-	world_end
-}
-
-client() {
-	in_guest world_client "$@"
-}
+load lib/world
 
 # policy [OPTION]... <<END: vm-net with this policy, and a guest.
 policy() {

@@ -109,8 +109,7 @@ static int wait_ended(const char *handle)
 	if (!rundir_name_ok(name) || rundir_base(&r, false, err, sizeof(err)))
 		return -ENOENT;
 	snprintf(ours, sizeof(ours), "%s/%s/ctl", r.path, name);
-	e = strcmp(ours, handle) ? -ENOENT : 
-			rundir_take_exit(&r, name, text, sizeof(text));
+	e = strcmp(ours, handle) ? -ENOENT : rundir_take_exit(&r, name, text, sizeof(text));
 	rundir_close(&r);
 	if (e)
 		return e;

@@ -33,7 +33,7 @@ static void finish(struct built *b, size_t head, const void *data, size_t len)
 static size_t network(struct built *b, const struct build_path *path, uint8_t proto, size_t len)
 {
 	bool v4 = addr_is_v4(&path->src);
-	size_t at = ethernet(b, path, v4 ? 0x0800 : 0x86dd);
+	size_t at = ethernet(b, path, v4 ? PKT_TYPE_IPV4 : PKT_TYPE_IPV6);
 	uint8_t *ip = b->head + at;
 	uint16_t sum;
 
@@ -76,7 +76,7 @@ static uint16_t checksum(const struct build_path *path, uint8_t proto, const uin
 void build_arp(struct built *b, const struct build_path *path, unsigned int op)
 {
 	static const uint8_t head[6] = { 0, 1, 8, 0, 6, 4 };
-	uint8_t *p = b->head + ethernet(b, path, 0x0806);
+	uint8_t *p = b->head + ethernet(b, path, PKT_TYPE_ARP);
 
 	memcpy(p, head, sizeof(head));
 	put_be16(p + 6, (uint16_t)op);

@@ -377,12 +377,12 @@ int lan_target(const struct lan *l, const uint8_t *frame, size_t len, bool *asks
 	struct addr a;
 
 	*asks = false;
-	if (type == 0x0800) {
+	if (type == PKT_TYPE_IPV4) {
 		a = addr_v4(ip + 16);
-	} else if (type == 0x0806) {
+	} else if (type == PKT_TYPE_ARP) {
 		*asks = get_be16(ip + 6) == ARP_REQUEST;
 		a = addr_v4(ip + 24);
-	} else if (type == 0x86dd && len >= PKT_ETH + PKT_IP6) {
+	} else if (type == PKT_TYPE_IPV6 && len >= PKT_ETH + PKT_IP6) {
 		*asks = ip[6] == PKT_PROTO_ICMP6 && len >= PKT_ETH + PKT_IP6 + 8 + NS_LEN && ip[PKT_IP6] == NEIGH_NS;
 		memcpy(a.b, *asks ? ip + PKT_IP6 + 8 : ip + 24, 16);
 	} else {

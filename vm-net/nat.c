@@ -14,7 +14,7 @@
 #include "sum.h"
 #include "util.h"
 
-enum { ETH_TYPE = 12, ETH_IPV6 = 0x86dd, IP4_SUM = PKT_ETH + 10, TCP_SUM = 16 };
+enum { ETH_TYPE = 12, IP4_SUM = PKT_ETH + 10, TCP_SUM = 16 };
 
 /* Where things are in a frame. */
 struct place {
@@ -27,7 +27,7 @@ static const struct place v6 = { PKT_ETH + 8, PKT_ETH + 24, PKT_ETH + PKT_IP6, 1
 
 static const struct place *place_of(const uint8_t *frame)
 {
-	return get_be16(frame + ETH_TYPE) == ETH_IPV6 ? &v6 : &v4;
+	return get_be16(frame + ETH_TYPE) == PKT_TYPE_IPV6 ? &v6 : &v4;
 }
 
 /**

@@ -11,7 +11,6 @@
 #include "sum.h"
 #include "util.h"
 
-enum { ETH_IPV4 = 0x0800, ETH_ARP = 0x0806, ETH_VLAN = 0x8100, ETH_IPV6 = 0x86dd };
 enum { ETH_QINQ = 0x88a8, ETH_QINQ_OLD = 0x9100 };
 enum { ARP_LEN = 28, TCP_MIN = 20, TCP_URG = 0x20, UDP_LEN = 8, ICMP_MIN = 8, MORE = 0x2000, RESERVED = 0x8000, OFFSET = 0x1fff };
 
@@ -281,19 +280,19 @@ enum pkt_drop pkt_parse(const uint8_t *frame, size_t len, struct pkt *p)
 	if (p->src_mac[0] & 1)
 		return PKT_DROP_SOURCE_MAC;
 	switch (get_be16(frame + 2 * PKT_MAC)) {
-	case ETH_ARP:
+	case PKT_TYPE_ARP:
 		p->kind = PKT_ARP;
 		why = parse_arp(p, len - PKT_ETH);
 		break;
-	case ETH_IPV4:
+	case PKT_TYPE_IPV4:
 		p->kind = PKT_IPV4;
 		why = parse_v4(p, len - PKT_ETH);
 		break;
-	case ETH_IPV6:
+	case PKT_TYPE_IPV6:
 		p->kind = PKT_IPV6;
 		why = parse_v6(p, len - PKT_ETH);
 		break;
-	case ETH_VLAN:
+	case PKT_TYPE_VLAN:
 	case ETH_QINQ:
 	case ETH_QINQ_OLD:
 		return PKT_DROP_VLAN;

@@ -12,6 +12,7 @@
 enum {
 	PKT_MAC = 6,
 	PKT_ETH = 14,
+	PKT_TYPE_IPV4 = 0x0800, PKT_TYPE_ARP = 0x0806, PKT_TYPE_VLAN = 0x8100, PKT_TYPE_IPV6 = 0x86dd,     /* of the frame */
 	PKT_IP4 = 20,                   /* no options are let through */
 	PKT_IP6 = 40,
 };

@@ -27,14 +27,7 @@
 #
 # A namespace has no name but a process that holds it; that, and what runs there, dies with the shell that started it.
 # A file's setup_file is `world_file || return 0; world`, its setup world_setup, its teardown world_teardown, its
-# teardown_file world_end.
-
-# world_alone: before world_file, for files in which no engine is: once, and fast, is enough.
-world_alone() {
-	export LACKS=''
-	[ -z "${LAB-}" ] || LACKS='no engine is in this: it is tested outside of the lab'
-	[ -z "$LACKS" ]
-}
+# teardown_file world_end; lib/world has these for files that need no other.
 
 # world_file: first in setup_file, then world; false when this machine cannot, which world_setup says then.
 world_file() {
