@@ -29,7 +29,6 @@ enum { TICK_MSEC = 5000, IDLE_TICKS = 3 };
 struct conn {
 	struct dnstcp *t;
 	int fd, watch;                  /* fd -1: free */
-	uint32_t generation;            /* of this place: an answer for the one before is none of ours */
 	bool asked;
 	unsigned int idle;              /* ticks */
 	size_t in_len, out_len, out_at;
@@ -45,13 +44,12 @@ struct dnstcp {
 	struct conn conn[DNSTCP_CONNS];
 };
 
-/* What finds a connection again: its place and generation. */
+/* What finds a connection again: its place, which no answer is under way to when it is given to another (drop()). */
 static void refer(const struct conn *c, struct dns_client *client)
 {
 	memset(client, 0, sizeof(*client));
 	client->tcp = 1;
 	client->ref[0] = (uint8_t)(c - c->t->conn);
-	put_le32(client->ref + 1, c->generation);
 }
 
 static void drop(struct conn *c)
@@ -173,7 +171,6 @@ void dnstcp_take(struct dnstcp *t, int *fd)
 		return;
 	}
 	c->fd = steal_fd(fd);
-	c->generation++;
 	c->asked = false;
 	c->idle = 0;
 	c->in_len = 0;
@@ -191,7 +188,7 @@ void dnstcp_answer(struct dnstcp *t, const struct dns_client *c, const uint8_t *
 {
 	struct conn *to = c->ref[0] < DNSTCP_CONNS ? &t->conn[c->ref[0]] : NULL;
 
-	if (!to || to->fd < 0 || to->generation != get_le32(c->ref + 1) || !to->asked || len > DNS_LARGEST)
+	if (!to || to->fd < 0 || !to->asked || len > DNS_LARGEST)
 		return;
 	to->asked = false;
 	to->out = malloc(2 + len);

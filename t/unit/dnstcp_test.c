@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: ISC
 /* dnstcp_test.c - clients of the forwarder that come by TCP: whole questions, halves, too many, nonsense. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "dns.h"
@@ -196,6 +199,67 @@ static void test_deaf(void)
 	turn();
 }
 
+/* What the forwarder asks its server, its length before it. Return: the connection, on which it asked. */
+static int asked(int server, uint8_t q[512], size_t *n)
+{
+	ssize_t got;
+	int fd;
+
+	until_readable(server);
+	fd = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	until_readable(fd);
+	got = recv(fd, q, 512, MSG_DONTWAIT);
+	if (got < 2 + DNS_HEADER)
+		abort();
+	*n = (size_t)got;
+	return fd;
+}
+
+/* There is no such name. Who asked may not care any more. */
+static void deny(int fd, uint8_t *q, size_t n)
+{
+	q[4] |= 0x80;
+	q[5] = (uint8_t)((q[5] & 0xf0) | 3);
+	if (send(fd, q, n, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+		abort();
+}
+
+/* A client that leaves while it waits: the next one in its place is not told what it had asked. */
+static void test_gone(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct dns_server server = { 0 };
+	socklen_t len = sizeof(at);
+	uint8_t q[512], one[512], two[512];
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd, up[2];
+	size_t n[2];
+
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 4) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&at, &len) < 0)
+		abort();
+	addr_parse("127.0.0.1", &server.addr);
+	server.port = ntohs(at.sin_port);
+	dns_servers(dns, &server, 1);
+	fd = client();
+	say(fd, q, question(q, 9, "one.test"));
+	up[0] = asked(listener, one, &n[0]);
+	close(fd);
+	turn();
+	fd = client();
+	say(fd, q, question(q, 10, "two.test"));
+	up[1] = asked(listener, two, &n[1]);
+	deny(up[0], one, n[0]);
+	turn();
+	CHECK(!wait_readable(fd, 0), "the answer to who has left is nobody's");
+	deny(up[1], two, n[1]);
+	CHECK(hears(fd, 10, 3), "the next one in its place has its own");
+	close(fd);
+	close(up[0]);
+	close(up[1]);
+	close(listener);
+	turn();
+}
+
 int main(void)
 {
 	struct dns_config c = { .allowed = allowed, .learned = learned, .answer = answer };
@@ -212,6 +276,7 @@ int main(void)
 	test_nonsense();
 	test_many();
 	test_deaf();
+	test_gone();
 	dnstcp_free(t);
 	dns_free(dns);
 	loop_timer_del(loop, &timer);
