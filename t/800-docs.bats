@@ -45,14 +45,14 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
-# need_box: the VM called box runs.
+# need_box: the VM called box runs. It serves one page after the other, so the limit of the examples is not for it.
 need_box() {
 	[ -z "$NO_VM" ] || skip "$NO_VM"
 	case $(vm-ctl -V box status 2>/dev/null) in
 	*state=running*) return ;;
 	*state=*) vm-ctl -V box wait >/dev/null || : ;;
 	esac
-	vm-boot -d -n box >/dev/null 3>&-
+	"$ROOT/bin/vm-boot" --engine "${VM_ENGINE:-auto}" --timeout 3600 -d -n box >/dev/null 3>&-
 }
 
 # usage_status TOOL: its status for wrong usage.

@@ -11,9 +11,11 @@
  *
  * The lock is on the directory itself, because cleaners of /tmp delete lock files but respect a
  * locked directory. It vanishes with its last holder, however that died: a directory whose lock is
- * free is stale, and the next tool that looks sweeps it. After locking, the name is looked up again,
+ * free is stale, and the next tool that looks sweeps it. A VM's lock is exclusive, who looks takes a
+ * shared one: so nobody who looks is ever taken for a VM. After locking, the name is looked up again,
  * because the directory may have been swept and made anew in between. A directory is complete and
- * locked before rename(2) gives it its name, so a sweeper never meets a half-made VM.
+ * locked before rename(2) gives it its name, so a sweeper never meets a half-made VM, and two who
+ * sweep at once remove the dead one's files by its descriptor, and no directory with anything in it.
  *
  * Sockets are bound and connected through /proc/self/fd/N, so that the 108 bytes of sun_path bound
  * nothing.
@@ -142,17 +144,18 @@ static void empty_and_remove(int base, const char *name, int dir)
 }
 
 /*
- * Lock the directory @name, with LOCK_NB in @flags only if nobody holds it. Return its fd when it is
- * stale (locked by us now), -EBUSY when it is alive, -ENOENT when it is gone or was replaced meanwhile.
+ * Lock the directory @name by flock(2)'s @how: LOCK_EX to be its VM, LOCK_SH to look, which with LOCK_NB
+ * does not wait for its VM to end. Return its fd when it is locked, -EBUSY when somebody holds it,
+ * -ENOENT when it is gone or was replaced meanwhile.
  */
-static int lock_dir(int base, const char *name, int flags)
+static int lock_dir(int base, const char *name, int how)
 {
 	autoclose int dir = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat held, named;
 
 	if (dir < 0)
 		return -errno;
-	if (flock(dir, LOCK_EX | flags) < 0)
+	if (flock(dir, how) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (fstat(dir, &held) < 0 || fstatat(base, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -198,7 +201,7 @@ int rundir_list(struct rundir *r, rundir_visit *visit, void *arg)
 
 		if (!half_made && !rundir_name_ok(e->d_name))
 			continue;
-		dir = lock_dir(r->base, e->d_name, LOCK_NB);
+		dir = lock_dir(r->base, e->d_name, LOCK_SH | LOCK_NB);
 		if (dir >= 0) {
 			bool ended = has_exit(dir);
 
@@ -238,7 +241,7 @@ int rundir_make(struct rundir *r)
 			return -errno;
 		}
 		/* A sweeper may see it before it is locked and remove it: then make another. */
-		r->dir = lock_dir(r->base, r->name, LOCK_NB);
+		r->dir = lock_dir(r->base, r->name, LOCK_EX | LOCK_NB);
 		if (r->dir >= 0)
 			return 0;
 		if (r->dir != -EBUSY && r->dir != -ENOENT)
@@ -267,7 +270,7 @@ int rundir_publish(struct rundir *r, const char *name)
 		}
 		if (errno != EEXIST)
 			return -errno;
-		stale = lock_dir(r->base, name, LOCK_NB);
+		stale = lock_dir(r->base, name, LOCK_SH | LOCK_NB);
 		if (stale == -EBUSY)
 			return -EEXIST;
 		if (stale >= 0) {
@@ -291,7 +294,7 @@ int rundir_publish(struct rundir *r, const char *name)
  */
 int rundir_take_exit(struct rundir *r, const char *name, char *text, size_t size)
 {
-	autoclose int dir = lock_dir(r->base, name, 0), fd = -1;
+	autoclose int dir = lock_dir(r->base, name, LOCK_SH), fd = -1;
 	ssize_t n;
 
 	if (dir < 0)
@@ -300,7 +303,8 @@ int rundir_take_exit(struct rundir *r, const char *name, char *text, size_t size
 	if (fd < 0)
 		return -errno;
 	n = read(fd, text, size - 1);
-	if (n <= 0)
+	/* Of several who ask at once, it tells the one that takes it away. */
+	if (n <= 0 || unlinkat(dir, "exit", 0) < 0)
 		return -ENOENT;
 	text[n] = 0;
 	empty_and_remove(r->base, name, dir);
