@@ -41,6 +41,31 @@ answers() {
 	[ ! -s "$VM_TEST/bg/tap.err" ]
 }
 
+@test 'ping beyond the gateway where this host has no ping sockets for us: denied at once, said once' {
+	[ -z "$USERNS" ] || skip 'who is no root has one group in a namespace, and no range without it'
+	local confined first second gateway
+	# To root without the sandbox libslirp would have a raw socket.
+	for confined in '' --no-sandbox; do
+		# shellcheck disable=SC2086 # a word or none
+		guest_of vm-net $confined --
+		in_host sh -c 'echo 1 0 >/proc/sys/net/ipv4/ping_group_range'
+		first=$(PATIENCE=2000 client ping 203.0.113.9 100) || :
+		second=$(PATIENCE=2000 client ping 203.0.113.9 100) || :
+		gateway=$(PATIENCE=2000 client ping 10.0.2.2 100) || :
+		in_host sh -c 'echo 0 0 >/proc/sys/net/ipv4/ping_group_range'
+		[ "$first" = 'No route to host' ]
+		[ "$second" = 'No route to host' ]
+		[ "$gateway" = '1 replies' ]
+		grep -v 'this process is not confined' "$VM_TEST/bg/tap.err" >said
+		[ "$(wc -l <said)" -eq 1 ]
+		grep -Eq '^vm-net: ping: .*Permission denied: .*net\.ipv4\.ping_group_range$' said
+		never_heard '(^net udp|^wire udp|^wire icmp) .* 203\.0\.113\.9:'
+		guest_down
+	done
+	guest_of vm-net --
+	run -0 client ping 203.0.113.9 100
+}
+
 @test 'TCP: every way to behave, IPv4 and IPv6' {
 	local net
 	guest_of vm-net --

@@ -7,6 +7,10 @@
  * other business with. Whatever else goes to the server's address libslirp would take to the host's loopback: it is denied.
  */
 #include "router.h"
+
+#include <errno.h>
+
+#include "log.h"
 #include "util.h"
 
 enum { DNS_PORT = 53 };
@@ -46,6 +50,21 @@ static bool is_private(const struct router *r, const struct flow_key *key)
 	       (r->inlet && key->remote_port == inlet_port(r->inlet) && addr_equal(&key->remote, &r->subnet.gateway6));
 }
 
+/* Whether echo can be carried out at all. */
+static bool can_ping(void)
+{
+	static bool told;
+
+	if (stack_pings())
+		return true;
+	if (errno == EACCES && !told) {
+		warn("ping: denied beyond the gateway: %s: none of our groups is in this host's sysctl net.ipv4.ping_group_range",
+		     errstr(errno));
+		told = true;
+	}
+	return false;
+}
+
 /**
  * judge_flow() - whether the guest may begin a flow, or go on with one
  * @r, @key.
@@ -65,6 +84,8 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 	if (carry_to_server(r, key, v))
 		return true;
 	if (is_private(r, key) || (verdict.redirect && !r->redirects))
+		verdict.allow = false;
+	if (verdict.allow && f.proto == POLICY_ICMP && !can_ping())
 		verdict.allow = false;
 	journal_flow(&r->journal, key, &verdict);
 	return verdict.allow && (!verdict.redirect || redirects_verdict(r->redirects, verdict.redirect, v));

@@ -336,6 +336,21 @@ void stack_input(struct stack *st, const uint8_t *frame, size_t len)
 	slirp_input(st->slirp, frame, (int)len);
 }
 
+/**
+ * stack_pings() - whether this host lets us send echo requests
+ *
+ * Where it does not, libslirp sends a datagram to port 7 of whom they were for, which no rule has allowed: keep them from
+ * it. A raw socket, which root may have without the sandbox, hears what others are answered, too: it is not asked for.
+ *
+ * Return: so; else errno says why not.
+ */
+bool stack_pings(void)
+{
+	autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	return fd >= 0;
+}
+
 /** stack_changes() - how often the mirror had to be changed, for tests and figures. @st. Return: times. */
 unsigned int stack_changes(const struct stack *st)
 {

@@ -27,6 +27,7 @@ int stack_forward(struct stack *st, bool udp, const struct addr *host, uint16_t 
 		  const struct addr *guest, uint16_t guest_port);
 int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_t port);
 int stack_unix(struct stack *st, const char *path, const struct addr *to, uint16_t port);
+bool stack_pings(void);
 bool stack_made(const struct stack *st, int fd);
 unsigned int stack_opened(const struct stack *st);
 unsigned int stack_changes(const struct stack *st);

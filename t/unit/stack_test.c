@@ -243,6 +243,8 @@ static bool udp(const char *src, const char *dst, size_t len)
 	return hear(3000) && p.proto == 17 && p.sport == ECHO_PORT && p.payload_len == len && !memcmp(p.payload, data, len);
 }
 
+static bool pings_refused;      /* as they are in a new network */
+
 static void test_udp(void)
 {
 	CHECK(udp("10.0.2.15", "192.0.2.2", 1) && udp("10.0.2.15", "192.0.2.2", 1400), "UDP and its echo");
@@ -251,6 +253,7 @@ static void test_udp(void)
 	icmp_frame(&fr, "10.0.2.15", "192.0.2.2", 8, 0, 0x12340001, "ping", 4);
 	send_frame();
 	CHECK(hear(1000) && pkt_is_echo_reply(&p) && p.id == 0x1234, "a ping beyond");
+	CHECK(pings_refused && stack_pings(), "... where the host lets us: told beforehand");
 	CHECK(n.f.stack[PKT_DROP_NO_FLOW] == 0, "nothing of the stack was of no flow");
 }
 
@@ -356,6 +359,7 @@ static pid_t make_world(void)
 	put_file("/proc/self/uid_map", map);
 	snprintf(map, sizeof(map), "0 %u 1", gid);
 	put_file("/proc/self/gid_map", map);
+	pings_refused = !stack_pings() && errno == EACCES;
 	put_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
 	pid = fork();
 	if (!pid)
