@@ -63,15 +63,20 @@ world_teardown() {
 
 # world_end: in teardown_file: everything ends, and nobody is left in a namespace that was ours.
 world_end() {
-	local ns left bad=0
+	local pid fd ns left held=() bad=0
 	[ -d "$WORLD" ] || return 0
 	export VM_TEST="$BATS_FILE_TMPDIR"
+	# A namespace is known by a number, which is another's as soon as nobody has it open.
+	for pid in "$WORLD"/*.pid; do
+		exec {fd}<"/proc/$(cat "$pid")/ns/net" && held+=("$fd") || bad=1
+	done
 	end_all || bad=1
-	while read -r ns; do
+	for fd in "${held[@]}"; do
+		ns=$(readlink "/proc/$BASHPID/fd/$fd")
 		left=$(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "${ns//[\[\]]/?}" 2>/dev/null | tr -cd '0-9\n') || :
 		# shellcheck disable=SC2086 # numbers
 		[ -z "$left" ] || { echo "still in $ns:" && ps -o pid=,args= $left && kill -KILL $left && bad=1; }
-	done <"$WORLD/ns"
+	done
 	grep . "$VM_TEST"/bg/*.err && bad=1
 	no_leak || bad=1
 	return $bad
@@ -121,7 +126,6 @@ hold() {
 	echo $! | tee "$VM_TEST/bg/$name.pid" >"$WORLD/$name.pid"
 	disown $!
 	read -r -t 10 _ <>"$WORLD/$name.up"
-	readlink "/proc/$(cat "$WORLD/$name.pid")/ns/net" >>"$WORLD/ns"
 }
 
 # enter NAME COMMAND...: become COMMAND there.
