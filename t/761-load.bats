@@ -23,23 +23,6 @@ told() {
 	[ "$(grep -Ec "$1" log)" -eq "$2" ]
 }
 
-# memory KEY: kilobytes of vm-net's: VmRSS, or VmHWM, the most since `memory_mark`.
-memory() {
-	sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$(cat bg/vmnet.pid)/status"
-}
-
-memory_mark() {
-	echo 5 >"/proc/$(cat bg/vmnet.pid)/clear_refs"
-	before=$(memory VmRSS)
-}
-
-# memory_grew LESS: it took less than so many kilobytes more at any time since.
-memory_grew() {
-	local most
-	most=$(memory VmHWM)
-	[ $((most - before)) -lt "$1" ] || { echo "$before kB, and $most kB at most" && false; }
-}
-
 # at_ease: what another flow does now is not delayed by whatever goes on.
 at_ease() {
 	PATIENCE=2000 run -0 client talk 203.0.113.9 7 100 50
@@ -79,7 +62,6 @@ at_ease() {
 }
 
 @test 'programs of the guest that read slowly: memory has a bound, and nobody else waits' {
-	local before
 	network
 	memory_mark
 	PACE=16384 background sip guest sh -c 'echo ready; exec world_client get 203.0.113.9 19 3000000 40'
@@ -91,7 +73,7 @@ at_ease() {
 }
 
 @test 'servers that read slowly: the same' {
-	local before i
+	local i
 	network
 	memory_mark
 	for i in 1 2 3 4 5 6 7 8; do

@@ -26,3 +26,20 @@ teardown_file() {
 client() {
 	in_guest world_client "$@"
 }
+
+# memory KEY: kilobytes of the vm-net that is in the background as `vmnet`: VmRSS, or VmHWM, the most since `memory_mark`.
+memory() {
+	sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$(cat bg/vmnet.pid)/status"
+}
+
+memory_mark() {
+	echo 5 >"/proc/$(cat bg/vmnet.pid)/clear_refs"
+	MEMORY_MARK=$(memory VmRSS)
+}
+
+# memory_grew LESS: it took less than so many kilobytes more at any time since.
+memory_grew() {
+	local most
+	most=$(memory VmHWM)
+	[ $((most - MEMORY_MARK)) -lt "$1" ] || { echo "$MEMORY_MARK kB, and $most kB at most" && false; }
+}

@@ -15,7 +15,7 @@
  *
  *	proto=N		the next layer's number, whatever it is		sum=bad|none	the last layer's checksum
  *	len=N		the last layer's length field			cut=N		so many bytes of it all
- *	count=N		as often
+ *	count=N		as often				next		the last layer's destination port is the next one each time
  *
  * Lengths, numbers of protocols and checksums are right unless a word says otherwise.
  */
@@ -28,6 +28,7 @@
 
 static size_t cut = SIZE_MAX;
 static unsigned int count = 1;
+static struct layer *stepped;           /* whose destination port is another in each frame; NULL: none is */
 
 static void mac(uint8_t *p, const char *text)
 {
@@ -236,6 +237,8 @@ static bool change(const char *key, const char *value)
 		cut = n;
 	else if (!strcmp(key, "count"))
 		count = n;
+	else if (!strcmp(key, "next"))
+		stepped = last();
 	else
 		return false;
 	return true;
@@ -290,6 +293,12 @@ static void take_word(char *word)
 	words[i].put(words[i].number, part);
 }
 
+static void step(uint8_t *p)
+{
+	put16(p + 2, (size_t)(p[2] << 8 | p[3]) + 1);
+	finish(stepped);
+}
+
 static void send_frames(int fd, size_t len, int ifindex)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_halen = 6 };
@@ -299,6 +308,8 @@ static void send_frames(int fd, size_t len, int ifindex)
 		if (fd < 0 ? write(1, head, 4) != 4 || write(1, f, len) != (ssize_t)len :
 			     sendto(fd, f, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 			die(1, "send: %s", errstr(errno));
+		if (stepped)
+			step(f + stepped->at);
 	}
 }
 

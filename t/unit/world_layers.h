@@ -88,7 +88,7 @@ static inline void put_sum(uint8_t *at, uint32_t sum, const struct layer *l)
 	put16(at, l->sum == SUM_NONE ? 0 : l->sum == SUM_BAD ? sum ^ 0x1111 : sum);
 }
 
-/* Length and checksum of one layer; those behind it are done. */
+/* Length and checksum of one layer; those behind it are done. It may be done again, for what was changed. */
 static inline void finish(struct layer *l)
 {
 	static const size_t sum_at[] = { [UDP] = 6, [TCP] = 16, [ICMP] = 2 };
@@ -100,6 +100,7 @@ static inline void finish(struct layer *l)
 
 	if (l->kind == V4) {
 		put16(p + 2, said);
+		put16(p + 10, 0);
 		put_sum(p + 10, add(0, p, 20), l);
 	} else if (l->kind == V6) {
 		put16(p + 4, l->len >= 0 ? said : len - 40);
@@ -108,6 +109,7 @@ static inline void finish(struct layer *l)
 		return;
 	if (l->kind == UDP)
 		put16(p + 4, said);
+	put16(p + sum_at[l->kind], 0);
 	sum = add(0, p, len);
 	if (over->kind == V6)
 		sum = add(sum, f + over->at + 8, 32) + (uint32_t)len + proto[l->kind];
