@@ -129,6 +129,19 @@ answers() {
 	heard '^net udp 192.168.77.2:[0-9]+ 203.0.113.9:7 65507$'
 }
 
+@test 'UDP of every size to 64 KB, where the wire takes it' {
+	local size
+	guest_of vm-net --
+	for ((size = 0; size < 65507; size += $(share 997 9973))); do
+		run -0 client udp 203.0.113.9 7 $size 2
+		[ $size -gt 65472 ] || run -0 client udp 2001:db8::9 7 $size 2
+	done
+	run -0 client udp 203.0.113.9 7 65507 2
+	run -0 client udp 2001:db8::9 7 65472 2
+	heard '^net udp .* 203.0.113.9:7 65507$'
+	heard '^net udp .* \[2001:db8::9]:7 65472$'
+}
+
 @test 'a connect that nobody answers delays nobody' {
 	guest_of vm-net --
 	PATIENCE=20000 background deaf guest sh -c 'echo ready; exec world_client open 203.0.113.66 7'
@@ -192,6 +205,26 @@ answers() {
 	until PATIENCE=10000 in_guest world_ask 10.0.2.3 x.example.test A | grep -q SERVFAIL; do :; done
 	in_host sh -c 'echo nameserver 203.0.113.53 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf'
 	until in_guest world_ask 10.0.2.3 www.example.test A | grep -q 203.0.113.9; do :; done
+	in_host sh -c 'printf "nameserver 203.0.113.53\nnameserver 2001:db8::53\n" >/etc/resolv.conf'
+}
+
+@test 'servers: the next one where the first says nothing, one of the host alone, one of IPv6' {
+	local servers
+	background stub host world_dns "$WORLD/log" stub "$WORLD/zone" 127.0.0.53
+	for servers in '203.0.113.66 203.0.113.53' 127.0.0.53 2001:db8::53; do
+		# shellcheck disable=SC2016,SC2086 # the inner shell's; words
+		in_host sh -c 'for a; do echo "nameserver $a"; done >/etc/resolv.conf' sh $servers
+		guest_of vm-net --
+		answers 10.0.2.3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+		answers fd00::3 www.example.test AAAA 'NOERROR; www.example.test 300 AAAA 2001:db8::9'
+		# What the host can ask, the guest perhaps cannot: it has one server, and never that one.
+		[ "$(in_guest cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
+		guest_down
+	done
+	heard '^wire udp .* 203.0.113.66:53$'
+	heard '^dns query udp [^ ]* 203.0.113.53:53 www.example.test 1$'
+	heard '^stub query udp [^ ]* 127.0.0.53:53 www.example.test 1$'
+	heard '^dns query udp [^ ]* \[2001:db8::53]:53 www.example.test 1$'
 	in_host sh -c 'printf "nameserver 203.0.113.53\nnameserver 2001:db8::53\n" >/etc/resolv.conf'
 }
 
