@@ -16,11 +16,40 @@ opens() {
 	run -0 client echo "$1" "${2:-7}" 100
 }
 
-# denied ADDR [PORT]: at once, with a reset, and nobody hears.
-denied() {
+# refused ADDR [PORT]: at once, with a reset.
+refused() {
 	PATIENCE=5000 run -1 client open "$1" "${2:-7}"
 	[ "$output" = 'Connection refused' ] || { echo "$1 ${2:-7}: $output" && false; }
-	never_heard "wire syn .* \[?${1//./\\.}]?:${2:-7}\$"
+}
+
+# denied ADDR [PORT]: so, and nobody hears.
+denied() {
+	refused "$@"
+	never_heard "(wire syn|host tcp) .* \[?${1//./\\.}]?:${2:-7}( |\$)"
+}
+
+# prohibited udp|ping ADDR WORD...: at once, with an ICMP message, which the kernel has these words for.
+prohibited() {
+	local said='No route to host'
+	[[ $2 != *:* ]] || said='Permission denied'
+	PATIENCE=5000 run -1 client "$@"
+	[ "$output" = "$said" ] || { echo "$*: $output" && false; }
+}
+
+# raw ADDR...: to the gateway's MAC whatever the address, which an honest stack does not: a datagram to port 9, a SYN to 7.
+raw() {
+	local to ip
+	for to; do
+		ip=v4=10.0.2.15,$to
+		[[ $to != *:* ]] || ip=v6=fd00::f,$to
+		in_guest world_frame eth0 to=52:55:0a:00:02:02 "$ip" udp=4000,9 data=10 || return
+		in_guest world_frame eth0 to=52:55:0a:00:02:02 "$ip" tcp=4000,7,S || return
+	done
+}
+
+# raw_never: none of those has gone anywhere, nor anything else.
+raw_never() {
+	never_heard '((net|host) udp .*:9 10|(net|host) tcp .*|wire syn .*)$'
 }
 
 # names NAME: look it up, so that its address is known.
@@ -68,10 +97,11 @@ no_name() {
 	denied 203.0.113.9 83
 	denied 203.0.113.9 9
 	run -0 client udp 203.0.113.9 7 100
-	run -1 client udp 203.0.113.9 9 100
-	never_heard 'udp .* 203\.0\.113\.9:9 100$'
+	prohibited udp 203.0.113.9 9 100
+	prohibited udp 2001:db8::9 7 100
+	never_heard 'udp .* (203\.0\.113\.9:9|\[2001:db8::9]:7) 100$'
 	run -0 client ping 203.0.113.10 100
-	PATIENCE=300 run -1 client ping 203.0.113.9 100
+	prohibited ping 203.0.113.9 100
 	never_heard 'wire icmp .* 203\.0\.113\.9:0'
 	denied 203.0.113.10
 }
@@ -135,43 +165,112 @@ no_name() {
 	policy </dev/null
 	denied 203.0.113.9
 	denied 2001:db8::9
-	run -1 client udp 203.0.113.9 7 10
+	prohibited udp 203.0.113.9 7 10
+	prohibited udp 2001:db8::9 7 10
 	never_heard 'udp .*:7 10$'
+	prohibited ping 203.0.113.9 10
+	prohibited ping 2001:db8::9 10
+	never_heard 'wire icmp'
 	no_name www.example.test
 	run -0 client ping 10.0.2.2 10
 }
 
 @test 'protected space is denied in every notation, without a policy and under default allow' {
-	local to
-	policy <<<'default allow'
-	for to in 10.0.2.2 fd00::2 169.254.169.254 192.168.77.2 fd77::2 10.0.2.77 fd00::77; do
-		PATIENCE=3000 run -1 client open $to 7
+	local to with
+	echo 'default allow' >policy
+	for with in '' '-P policy'; do
+		# shellcheck disable=SC2086 # words or none
+		guest_of vm-net $with --
+		for to in 10.0.2.2 fd00::2 169.254.169.254 192.168.77.2 fd77::2; do
+			refused $to
+			prohibited udp $to 9 10
+		done
+		raw 127.0.0.1 127.1.2.3 0.0.0.0 255.255.255.255 10.0.2.2 10.0.2.77 10.0.2.255 224.0.0.1 169.254.169.254 \
+			192.168.77.2 240.0.0.1
+		raw ::1 :: ::ffff:127.0.0.1 ::ffff:192.168.77.2 ::127.0.0.1 fe80::1 ff02::1 fd00::2 fd00::77 fd77::2 \
+			64:ff9b::7f00:1 2002:7f00:1::1
+		raw_never
+		guest_down
 	done
-	# What no honest stack sends, a raw socket does: to the gateway's MAC, whatever the address.
-	for to in 127.0.0.1 127.1.2.3 0.0.0.0 255.255.255.255 10.0.2.255 224.0.0.1 169.254.169.254 192.168.77.2 240.0.0.1; do
-		in_guest world_frame eth0 to=52:55:0a:00:02:02 v4=10.0.2.15,$to udp=4000,9 data=10
-		in_guest world_frame eth0 to=52:55:0a:00:02:02 v4=10.0.2.15,$to tcp=4000,7,S
-	done
-	for to in ::1 :: ::ffff:127.0.0.1 ::ffff:192.168.77.2 ::127.0.0.1 fe80::1 ff02::1 fd77::2 64:ff9b::7f00:1 \
-		2002:7f00:1::1; do
-		in_guest world_frame eth0 to=52:55:0a:00:02:02 v6=fd00::f,$to udp=4000,9 data=10
-		in_guest world_frame eth0 to=52:55:0a:00:02:02 v6=fd00::f,$to tcp=4000,7,S
-	done
-	never_heard '(udp .*:9 10|^host tcp .*|^net tcp .*:7 echo|wire syn .*)$'
 	# The LAN's neighbours are no part of it: that is what `deny` is for.
+	guest_of vm-net --
 	opens 192.168.77.130
+}
+
+@test 'where a policy has protected addresses, raw frames arrive there, so that silence elsewhere says something' {
+	local to
+	policy <<<'allow any 127.0.0.0/8,::1,192.168.77.2,203.0.113.9,2001:db8::9'
+	raw 127.0.0.1 ::1 192.168.77.2 203.0.113.9 2001:db8::9
+	for to in '127\.0\.0\.1' '\[::1]' '192\.168\.77\.2'; do
+		heard "^host tcp .* $to:7 echo\$"
+		heard "^host udp .* $to:9 10\$"
+	done
+	for to in '203\.0\.113\.9' '\[2001:db8::9]'; do
+		heard "^net tcp .* $to:7 echo\$"
+		heard "^net udp .* $to:9 10\$"
+	done
+}
+
+@test 'the LAN is denied by its prefixes, also to a name that has an address there' {
+	policy <<-'END'
+		deny any 192.168.0.0/16,fd77::/64
+		allow any *.example.test
+	END
+	names lan.example.test
+	names lan.example.test AAAA
+	denied 192.168.77.130
+	denied fd77::99
+	prohibited udp 192.168.77.130 9 10
+	prohibited udp fd77::99 9 10
+	raw 192.168.77.130 192.168.77.1 fd77::99 fd77::1
+	raw_never
+	guest_down
+	# Without that rule it is a name like others.
+	policy <<<'allow any *.example.test'
+	names lan.example.test
+	names lan.example.test AAAA
+	opens 192.168.77.130
+	opens fd77::99
 }
 
 @test 'names never open protected space: rebinding' {
 	policy <<<'allow any *.example.test'
 	local name
-	for name in rebind metadata; do
-		run -0 in_guest world_ask 10.0.2.3 $name.example.test A
-		[[ $output != *127.0.0.1* && $output != *169.254* ]]
+	for name in 'rebind A' 'rebind AAAA' 'metadata A'; do
+		run -0 in_guest world_ask 10.0.2.3 "${name% *}.example.test" "${name#* }"
+		[ "$output" = NOERROR ] || { echo "$name: $output" && false; }
 	done
-	in_guest world_frame eth0 to=52:55:0a:00:02:02 v4=10.0.2.15,127.0.0.1 tcp=4000,7,S
-	in_guest world_frame eth0 to=52:55:0a:00:02:02 v4=10.0.2.15,169.254.169.254 tcp=4000,7,S
-	never_heard '(127.0.0.1:7 echo|169.254.169.254:7)$'
+	# The host's own addresses are told, for rules with `host`, and opened no more than the others.
+	names self.example.test
+	names self.example.test AAAA
+	for name in 169.254.169.254 192.168.77.2 fd77::2; do
+		refused $name
+		prohibited udp $name 9 10
+	done
+	raw 127.0.0.1 ::1 169.254.169.254 192.168.77.2 fd77::2
+	raw_never
+}
+
+@test 'addresses that this host gets meanwhile are protected, and no more once they are gone' {
+	local end=$((SECONDS + 10)) to
+	policy <<<'default allow'
+	for to in 192.168.77.131 fd77::99; do
+		opens $to
+	done
+	in_host ip addr add 192.168.77.131/24 dev h0
+	in_host ip addr add fd77::99/64 dev h0 nodad
+	# When it has heard of both; from then on, every time.
+	for to in 192.168.77.131 fd77::99; do
+		until [ "$(client open $to 7)" = 'Connection refused' ]; do [ $SECONDS -lt $end ]; done
+		refused $to 80
+		prohibited udp $to 9 10
+	done
+	never_heard '^host (tcp .*:80|udp .*:9 10)'
+	in_host ip addr del 192.168.77.131/24 dev h0
+	in_host ip addr del fd77::99/64 dev h0
+	for to in 192.168.77.131 fd77::99; do
+		until [ "$(client open $to 7)" = connected ]; do [ $SECONDS -lt $end ]; done
+	done
 }
 
 @test 'deliberate ways in: host, a literal address, --map-host' {

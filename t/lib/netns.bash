@@ -305,6 +305,11 @@ zone_default() {
 		rebind.example.test	AAAA	300	::1
 		metadata.example.test	A	300	169.254.169.254
 		lan.example.test	A	300	192.168.77.130
+		lan.example.test	AAAA	300	fd77::99
+		self.example.test	A	300	192.168.77.2
+		self.example.test	AAAA	300	fd77::2
+		one.example.test	A	300	203.0.113.40
+		two.example.test	A	300	203.0.113.40
 		text.example.test	TXT	300	so-it-is
 		slow.example.test	A	300	203.0.113.9
 		slow.example.test	delay	300
