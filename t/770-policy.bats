@@ -120,6 +120,27 @@ no_name() {
 	denied 203.0.113.10
 }
 
+@test 'a name that is refused tells nobody anything: by UDP, TCP, IPv4, IPv6, nor can another server be asked' {
+	local how
+	policy <<<'allow any *.example.test,203.0.113.9'
+	for how in '203.0.113.53 No route to host' '2001:db8::53 Permission denied'; do
+		PATIENCE=5000 run -1 in_guest world_ask "${how%% *}" secret-stuff.evil.test A
+		[ "$output" = "${how#* }" ] || { echo "$how: $output" && false; }
+		PATIENCE=5000 run -1 in_guest world_ask -t "${how%% *}" secret-stuff.evil.test A
+		[ "$output" = 'Connection refused' ] || { echo "$how: $output" && false; }
+	done
+	never_heard '^wire (syn|udp .*\[2001:db8::53])'
+	for how in 10.0.2.3 fd00::3 '-t 10.0.2.3' '-t fd00::3'; do
+		# shellcheck disable=SC2086 # words
+		run -0 in_guest world_ask $how secret-stuff.evil.test A
+		[ "$output" = REFUSED ] || { echo "$how: $output" && false; }
+		# shellcheck disable=SC2086 # words
+		run -0 in_guest world_ask $how www.example.test A
+		[[ $output == NOERROR* ]] || { echo "$how: $output" && false; }
+	done
+	never_heard '^dns .*(secret|evil)'
+}
+
 @test 'wildcards, aliases, several addresses, what a name shares' {
 	policy <<-'END'
 		allow tcp *.wild.example.test
