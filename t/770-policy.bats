@@ -378,18 +378,27 @@ no_name() {
 }
 
 @test 'redirect: a program of the host gets the connection, and is told where it was going' {
+	local proxy told
 	socat UNIX-LISTEN:"$PWD/proxy",fork EXEC:cat 3>&- &
-	local proxy=$!
-	until [ -S proxy ]; do :; done
+	proxy=$!
+	socat -u UNIX-LISTEN:"$PWD/teller" CREATE:told 3>&- &
+	told=$!
+	until [ -S proxy ] && [ -S teller ]; do :; done
 	policy <<-END
 		redirect tcp 203.0.113.20 port 7 to unix:$PWD/proxy
 		redirect tcp 203.0.113.21 port 7 to 203.0.113.9:7
+		redirect tcp 203.0.113.23 port 7 to unix:$PWD/teller proxy-v2
 		allow tcp 203.0.113.9
 	END
 	opens 203.0.113.20
 	opens 203.0.113.21
 	heard '^net tcp .* 203.0.113.9:7 echo$'
-	never_heard '203\.0\.113\.2[01]'
+	# The header of version 2 for TCP over IPv4: who connected and where to, addresses, then ports.
+	printf hello | in_guest socat -u - TCP:203.0.113.23:7,sourceport=4001
+	wait "$told"
+	{ printf '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c' && printf '\x0a\0\x02\x0f\xcb\0\x71\x17\x0f\xa1\0\x07' && printf hello; } |
+		cmp - told
+	never_heard '203\.0\.113\.2[013]'
 	denied 203.0.113.22
 	kill "$proxy"
 	wait "$proxy" || :
