@@ -99,7 +99,12 @@ $(BUILD)/t/unit/guest_udp $(BUILD)/t/unit/guest_vsock: $(wildcard lib/common/*.h
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -fno-pie $(INCLUDES) -static -s $(filter %.c,$^) -o $@
-unit: $(UNIT)
+# What a test loads before a program.
+$(BUILD)/t/lib/ahead.so: t/lib/ahead.c Makefile
+	$(say) "  LINK  $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -fPIC -shared $< -o $@
+unit: $(UNIT) $(BUILD)/t/lib/ahead.so
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))

@@ -158,11 +158,65 @@ no_name() {
 	denied 203.0.113.5
 }
 
-@test 'a flow goes on when its name expires' {
-	policy <<<'allow any short.example.test'
+@test 'two names with one address: each opens it for itself, and one that is denied closes it once it was asked for' {
+	policy <<<'allow tcp one.example.test'
+	denied 203.0.113.40
+	no_name two.example.test
+	denied 203.0.113.40
+	names one.example.test
+	opens 203.0.113.40
+	guest_down
+	policy <<-'END'
+		deny tcp two.example.test
+		allow tcp one.example.test
+		allow dns *
+	END
+	refused 203.0.113.40
+	names one.example.test
+	opens 203.0.113.40
+	names two.example.test
+	denied 203.0.113.40 80
+}
+
+@test 'an alias is asked for by its own name, and opened or denied by either' {
+	policy <<<'allow tcp www.example.test'
+	no_name alias.example.test
+	denied 203.0.113.9
+	names www.example.test
+	opens 203.0.113.9
+	guest_down
+	policy <<-'END'
+		deny tcp www.example.test port 80
+		allow tcp alias.example.test
+	END
+	names alias.example.test
+	opens 203.0.113.9
+	denied 203.0.113.9 80
+}
+
+@test 'a flow goes on when its name expires, and no other begins until it was asked for again' {
+	echo 000 >ahead
+	echo 'allow any short.example.test' >policy
+	background vmnet host env AHEAD="$PWD/ahead" LD_PRELOAD="$ROOT/.build/t/lib/ahead.so" \
+		vm-net -P policy --ready-fd 1 -l "$PWD/net"
+	guest_up "$PWD/net"
 	names short.example.test
-	run -0 client get 203.0.113.10 82 30000
+	mkfifo words
+	background talk guest sh -c 'echo ready; exec socat -t 10 - TCP:203.0.113.10:7 <words'
+	exec 7>words
+	echo before >&7
+	world_client await bg/talk.says '^before$'
+	# Its TTL of a second was over long ago, but the least is five minutes.
+	echo 200 1<>ahead
 	opens 203.0.113.10
+	echo 301 1<>ahead
+	denied 203.0.113.10 80
+	echo after >&7
+	world_client await bg/talk.says '^after$'
+	exec 7>&-
+	heard '^net end .* 203.0.113.10:7 13 13 '
+	names short.example.test
+	run -0 client turn 203.0.113.10 80 100
 }
 
 @test 'the first rule counts; deny before allow; log goes on; a default that allows' {
