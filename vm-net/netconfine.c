@@ -23,7 +23,7 @@
 
 static const struct sandbox_call calls[] = {
 	ALLOW(epoll_wait), ALLOW(epoll_pwait), ALLOW(recvfrom), ALLOW(sendto), ALLOW(recvmsg), ALLOW(sendmsg),
-	ALLOW(clock_gettime), ALLOW(epoll_ctl), ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(read), ALLOW(write), ALLOW(readv),
+	ALLOW(clock_gettime), ALLOW(epoll_ctl), ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(eventfd2), ALLOW(read), ALLOW(write), ALLOW(readv),
 	ALLOW(writev), ALLOW(close), ALLOW(poll), ALLOW(ppoll),
 	ALLOW_IF(socket, 0, 0xffffffff, AF_INET), ALLOW_IF(socket, 0, 0xffffffff, AF_INET6),
 	ALLOW_IF(socket, 0, 0xffffffff, AF_UNIX),
