@@ -194,7 +194,7 @@ run_examples() {
 		drops { for (i = 2; i <= NF; i++) if ($i != ",") print $i >"drops" }' "$page" | sort -u >verbs
 	diff <(sed -n '/^} verbs\[] = {/,/^};/s/^\t{ "\([a-z]*\)".*/\1/p' "$code/netverbs.c" | sort) verbs
 	# guest_WHY and stack_WHY are add_drops().
-	diff <(sed -n '/^static void describe/,/^}/p; /^static void add_figures/,/^}/p; /^static int verb_status/,/^}/p' \
+	diff <(sed -n '/^static void describe/,/^}/p; /^static void add_\(figures\|dns\|refusals\)/,/^}/p; /^static int verb_status/,/^}/p' \
 			"$code/netverbs.c" | sed -nE 's/.*(add_count|add_addr)\(m, "([a-z0-9_]+)".*/\2/p; s/.*msg_addf\(m, "([a-z0-9_]+)=.*/\1/p' |
 			sort) <(grep -vxE 'Ns|Ar|why|Cm|guest_|stack_' words | sort)
 	diff <(sed -n '/^static const char \*const names/,/^};/s/.*= "\([a-z0-9-]*\)",$/\1/p' "$code/pkt.c" | grep -vx ok | sort) \
