@@ -297,13 +297,29 @@ its() {
 	[[ $output == *'another VM has them'* ]]
 }
 
-@test 'a capture that tcpdump and tshark read' {
+# captured: all.pcap has three datagrams of 100 bytes and one of 2000 to the internet, and their echoes.
+captured() {
 	guest_of vm-net --pcap "$PWD/all.pcap" --
 	run -0 client udp 203.0.113.9 7 100 3
+	run -0 client udp 2001:db8::9 7 2000 1
 	guest_down
-	[ -s all.pcap ]
-	# Section Header Block, little-endian: draft-ietf-opsawg-pcapng.
-	[ "$(head -c 4 all.pcap | od -An -tx1 | tr -d ' ')" = 0a0d0d0a ]
+}
+
+@test 'a capture that tshark reads: every frame, whole, and which way it went' {
+	command -v tshark >/dev/null || skip 'no tshark'
+	captured
+	run -0 --separate-stderr tshark -r all.pcap -Y 'udp.port == 7' -T fields -e frame.packet_flags_direction -e udp.length
+	[ "$(sort <<<"$output" | uniq -c | sed 's/^ *//')" = $'3 0x00000001\t108\n1 0x00000001\t2008\n3 0x00000002\t108\n1 0x00000002\t2008' ]
+	run -0 --separate-stderr tshark -r all.pcap -Y '_ws.malformed or ip.checksum.status == 0 or udp.checksum.status == 0 or frame.cap_len != frame.len'
+	[ -z "$output" ]
+}
+
+@test 'a capture that tcpdump reads' {
+	command -v tcpdump >/dev/null || skip 'no tcpdump'
+	captured
+	run -0 --separate-stderr tcpdump -nr all.pcap 'udp dst port 7'
+	[ "$(grep -c 'UDP, length 100$' <<<"$output")" -eq 3 ]
+	[ "$(grep -c 'UDP, length 2000$' <<<"$output")" -eq 1 ]
 }
 
 @test 'the log: decisions, names, ends, one object a line' {
@@ -321,13 +337,19 @@ its() {
 		'1 www.example.test true true' ]
 }
 
-@test 'it keeps nothing of the host: no file can be opened, no privilege gained' {
-	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
-	local pid
-	pid=$(cat bg/vmnet.pid)
-	grep -qx $'NoNewPrivs:\t1' "/proc/$pid/status"
-	grep -qx $'Seccomp:\t2' "/proc/$pid/status"
-	grep -qx $'CapEff:\t0000000000000000' "/proc/$pid/status"
+# What each may open and call, netconfine_test tries.
+@test 'it keeps nothing of the host: it and its children are confined, without any privilege' {
+	local pid names=
+	echo 'default deny' >policy
+	background vmnet host vm-net --ready-fd 1 -P policy -l "$PWD/net"
+	for pid in $(cat bg/vmnet.pid) $(ps -o pid= --ppid "$(cat bg/vmnet.pid)"); do
+		names+=" $(cat "/proc/$pid/comm")"
+		grep -qx $'NoNewPrivs:\t1' "/proc/$pid/status"
+		grep -qx $'Seccomp:\t2' "/proc/$pid/status"
+		# None to use, to gain, to pass on.
+		[ "$(grep -c $'^Cap[A-Z][a-z]*:\t0000000000000000$' "/proc/$pid/status")" -eq 5 ]
+	done
+	[ "$names" = ' vm-net vm-net resolv vm-net reader' ]
 }
 
 @test 'bad command lines and policies: one line, status 2, and nothing is started' {

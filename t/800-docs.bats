@@ -183,6 +183,26 @@ run_examples() {
 		<(sed -n 's/^\.It Li \([a-z-]*\) Ta \([0-9]*\)[-0-9]* Ta.*/\1 \2/p' "$ROOT/man/vm.7" | sort)
 }
 
+@test "vm-net(1) has the verbs of its control socket, and the words of its status" {
+	local code="$ROOT/vm-net" page
+	page=$(page vm-net)
+	# The items of CONTROL's list, and of the one within.
+	awk '/^\.Sh / { on = $2 == "CONTROL" } !on { next } /^\.Bl / { deep++ } /^\.El/ { deep-- }
+		/^\.It Cm / && deep == 1 { print $3 }
+		/^\.It Cm / && deep == 2 { for (i = 3; i <= NF; i++) if ($i != ",") print $i >"words" }
+		/^\.Cm truncated/ { drops = 1 } /^\.El/ { drops = 0 }
+		drops { for (i = 2; i <= NF; i++) if ($i != ",") print $i >"drops" }' "$page" | sort -u >verbs
+	diff <(sed -n '/^} verbs\[] = {/,/^};/s/^\t{ "\([a-z]*\)".*/\1/p' "$code/netverbs.c" | sort) verbs
+	# guest_WHY and stack_WHY are add_drops().
+	diff <(sed -n '/^static void describe/,/^}/p; /^static void add_\(figures\|dns\|refusals\)/,/^}/p; /^static int verb_status/,/^}/p' \
+			"$code/netverbs.c" | sed -nE 's/.*(add_count|add_addr)\(m, "([a-z0-9_]+)".*/\2/p; s/.*msg_addf\(m, "([a-z0-9_]+)=.*/\1/p' |
+			sort) <(grep -vxE 'Ns|Ar|why|Cm|guest_|stack_' words | sort)
+	diff <(sed -n '/^static const char \*const names/,/^};/s/.*= "\([a-z0-9-]*\)",$/\1/p' "$code/pkt.c" | grep -vx ok | sort) \
+		<(sort drops)
+	grep -qx 'guest_' words
+	[ "$(grep -c 'add_drops(m, "\(guest\|stack\)"' "$code/netverbs.c")" -eq 2 ]
+}
+
 @test "mandoc is content with every page" {
 	command -v mandoc >/dev/null || skip 'no mandoc'
 	mandoc -T lint -W warning "$ROOT"/man/*.[1-9]

@@ -41,6 +41,7 @@ struct dnstcp {
 	struct dns *dns;
 	int timer;
 	unsigned int open;
+	uint64_t refused;               /* that found no room */
 	struct conn conn[DNSTCP_CONNS];
 };
 
@@ -154,7 +155,7 @@ static void on_tick(void *arg, uint32_t events)
 /**
  * dnstcp_take() - a client has connected
  * @t
- * @fd: stream socket, consumed
+ * @fd: stream socket, consumed; closed, which is counted, when there are as many as may be
  */
 void dnstcp_take(struct dnstcp *t, int *fd)
 {
@@ -167,6 +168,7 @@ void dnstcp_take(struct dnstcp *t, int *fd)
 	if (c)
 		c->watch = loop_add(t->loop, *fd, EPOLLIN, on_client, c);
 	if (!c || c->watch < 0) {
+		t->refused++;
 		cleanup_fd(fd);
 		return;
 	}
@@ -203,6 +205,12 @@ void dnstcp_answer(struct dnstcp *t, const struct dns_client *c, const uint8_t *
 	to->out_at = 0;
 	to->idle = 0;
 	want(to);       /* written from the loop: this may be called from within ask() */
+}
+
+/** dnstcp_refused() - clients that found no room. @t. Return: how many there were. */
+uint64_t dnstcp_refused(const struct dnstcp *t)
+{
+	return t->refused;
 }
 
 /** dnstcp_new() - no client yet. @loop, @dns: borrowed for as long. Return: freed with dnstcp_free(); NULL with errno. */

@@ -16,6 +16,7 @@ enum { DNSTCP_CONNS = 32, DNSTCP_QUERY = 4096 };
 struct dnstcp *dnstcp_new(struct loop *loop, struct dns *dns);
 void dnstcp_free(struct dnstcp *t);
 void dnstcp_take(struct dnstcp *t, int *fd);
+uint64_t dnstcp_refused(const struct dnstcp *t);
 void dnstcp_answer(struct dnstcp *t, const struct dns_client *c, const uint8_t *msg, size_t len);
 
 #endif

@@ -55,6 +55,7 @@ struct forwards {
 	const struct subnet *s;
 	struct forward *first;
 	unsigned int ports;
+	uint64_t refused;               /* clients of forwards that are gone */
 };
 
 /* -- what there is -- */
@@ -302,10 +303,12 @@ static void end(struct forwards *fs, struct forward **link)
 {
 	struct forward *f = *link;
 
-	if (f->path)
+	if (f->path) {
+		fs->refused += fwdunix_refused(f->path);
 		fwdunix_free(f->path);
-	else
+	} else {
 		close_ports(fs, f, f->spec.count * f->ats);
+	}
 	fs->ports -= f->spec.count;
 	*link = f->next;
 	free(f);
@@ -332,6 +335,18 @@ int forwards_del(struct forwards *fs, const char *spec, char *err, size_t errsiz
 		return refuse(err, errsize, &s, -ENOENT, "there is no such forward");
 	end(fs, link);
 	return 0;
+}
+
+/** forwards_refused() - clients of UNIX sockets for which there was no room. @fs. Return: how many there were. */
+uint64_t forwards_refused(const struct forwards *fs)
+{
+	const struct forward *f;
+	uint64_t refused = fs->refused;
+
+	for (f = fs->first; f; f = f->next)
+		if (f->path)
+			refused += fwdunix_refused(f->path);
+	return refused;
 }
 
 /**

@@ -23,6 +23,7 @@ void forwards_free(struct forwards *fs);
 int forwards_add(struct forwards *fs, const char *spec, char told[FWDSPEC_TEXT], char *err, size_t errsize);
 int forwards_del(struct forwards *fs, const char *spec, char *err, size_t errsize);
 void forwards_list(const struct forwards *fs, forward_fn *fn, void *arg);
+uint64_t forwards_refused(const struct forwards *fs);
 bool forwards_inbound(const struct forwards *fs, const struct flow_key *key);
 
 #endif

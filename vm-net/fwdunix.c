@@ -40,6 +40,7 @@ struct fwdunix {
 	struct addr loopback;
 	uint16_t port;                  /* private; 0: none yet */
 	int fd, watch, spare;
+	uint64_t refused;               /* clients */
 	bool bound;
 	dev_t dev;                      /* of the socket at the path */
 	ino_t ino;
@@ -71,10 +72,13 @@ static void on_client(void *arg, uint32_t events)
 	(void)events;
 	for (i = 0; i < BURST; i++) {
 		near = hostsock_accept(u->fd, &u->spare);
-		if (near < 0)
+		if (near < 0) {
+			u->refused += near != -EAGAIN;
 			return;
+		}
 		far = relays_full(u->relays) ? -EMFILE : hostsock_anywhere(&u->loopback, SOCK_STREAM, &port);
 		if (far < 0) {
+			u->refused++;
 			debug("forward %s: a client is turned away: %s", u->spec.path, errstr(-far));
 			cleanup_fd(&near);
 			continue;
@@ -185,6 +189,12 @@ said:
 	fwdunix_free(u);
 	errno = -e;
 	return NULL;
+}
+
+/** fwdunix_refused() - clients that were turned away for want of room. @u. Return: how many there were. */
+uint64_t fwdunix_refused(const struct fwdunix *u)
+{
+	return u->refused;
 }
 
 /** fwdunix_free() - listen no more, and close what is open. @u: may be NULL. */

@@ -18,6 +18,7 @@ struct subnet;
 struct fwdunix *fwdunix_new(struct loop *l, struct stack *st, const struct subnet *s, const struct fwdspec *spec,
 			    char *err, size_t errsize);
 void fwdunix_free(struct fwdunix *u);
+uint64_t fwdunix_refused(const struct fwdunix *u);
 bool fwdunix_expects(const struct fwdunix *u, const struct flow_key *key);
 
 #endif

@@ -3,13 +3,15 @@
  * netconfine.c - what vm-net keeps of the host once it is set up.
  *
  * It works with sockets, which is what it is for: it may make them, connect and bind them. Of files it keeps the right to
- * remove the sockets that it made; it can open none, start no program and make no process or thread. A host
+ * remove the sockets that it made; it can open none, start no program and make no process or thread, and signal none. A host
  * without Landlock is left with the list of calls, which has no way to open a file either.
  *
  * It runs in no namespace of its own, unlike vm-boot: the host's network is what it gives its guest.
  */
 #include "netconfine.h"
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -21,14 +23,18 @@
 
 static const struct sandbox_call calls[] = {
 	ALLOW(epoll_wait), ALLOW(epoll_pwait), ALLOW(recvfrom), ALLOW(sendto), ALLOW(recvmsg), ALLOW(sendmsg),
-	ALLOW(clock_gettime), ALLOW(epoll_ctl), ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(read), ALLOW(write), ALLOW(readv),
+	ALLOW(clock_gettime), ALLOW(epoll_ctl), ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(eventfd2), ALLOW(read), ALLOW(write), ALLOW(readv),
 	ALLOW(writev), ALLOW(close), ALLOW(poll), ALLOW(ppoll),
 	ALLOW_IF(socket, 0, 0xffffffff, AF_INET), ALLOW_IF(socket, 0, 0xffffffff, AF_INET6),
 	ALLOW_IF(socket, 0, 0xffffffff, AF_UNIX),
 	ALLOW_IF(socketpair, 0, 0xffffffff, AF_UNIX),
 	ALLOW(connect), ALLOW(bind), ALLOW(listen), ALLOW(accept), ALLOW(accept4), ALLOW(shutdown),
 	ALLOW(getsockopt), ALLOW(setsockopt), ALLOW(getsockname), ALLOW(getpeername),
-	ALLOW(fcntl), ALLOW(ioctl), ALLOW(fstat), ALLOW(newfstatat), ALLOW(dup2), ALLOW(unlink), ALLOW(unlinkat), ALLOW(lstat),
+	/* of fcntl and ioctl what libslirp asks: others signal processes, or type at a terminal */
+	ALLOW_IF(fcntl, 1, 0xffffffff, F_GETFL), ALLOW_IF(fcntl, 1, 0xffffffff, F_SETFL),
+	ALLOW_IF(fcntl, 1, 0xffffffff, F_GETFD), ALLOW_IF(fcntl, 1, 0xffffffff, F_SETFD),
+	ALLOW_IF(ioctl, 1, 0xffffffff, FIONREAD),
+	ALLOW(fstat), ALLOW(newfstatat), ALLOW(dup2), ALLOW(unlink), ALLOW(unlinkat), ALLOW(lstat),
 	ALLOW(getrandom), ALLOW(mmap), ALLOW(munmap), ALLOW(mremap), ALLOW(brk), ALLOW(madvise), ALLOW(mprotect),
 	ALLOW(futex), ALLOW(getpid), ALLOW(gettid), ALLOW(wait4), ALLOW(rt_sigprocmask), ALLOW(rt_sigaction),
 	ALLOW(rt_sigreturn), ALLOW(restart_syscall), ALLOW(exit), ALLOW(exit_group),

@@ -55,6 +55,7 @@ static struct netctl_conn *add(struct netctl *ctl, int *sock)
 	if (c)
 		c->watch = loop_add(ctl->router->loop, *sock, EPOLLIN, on_conn, c);
 	if (!c || c->watch < 0) {
+		ctl->router->control_refused++;
 		cleanup_fd(sock);
 		return NULL;
 	}
@@ -99,11 +100,13 @@ static void on_listener(void *arg, uint32_t events)
 	autoclose int sock = fds_accept(ctl->listener, &ctl->spare);
 
 	(void)events;
+	ctl->router->control_refused += sock == -EMFILE || sock == -ENFILE;
 	if (sock < 0)
 		return;
 	if (!peer_allowed(ctl, sock)) {
 		static struct log_limit limit = LOG_LIMIT_INIT;
 
+		ctl->router->control_refused++;
 		warn_limited(&limit, "control: a connection of another user was refused");
 		return;
 	}

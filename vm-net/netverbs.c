@@ -243,7 +243,7 @@ static void add_count(struct msg *m, const char *key, uint64_t n)
 struct figures {
 	unsigned int guests;
 	struct { uint64_t frames, bytes, dropped; } in, out;
-	uint64_t flows, opened, refused;
+	uint64_t flows, opened, refused, nat, held;
 	uint64_t guest[PKT_DROPS], stack[PKT_DROPS];
 };
 
@@ -260,6 +260,8 @@ static void add_member(struct figures *f, const struct member *m)
 	f->flows += m->filter.flows.count;
 	f->opened += m->filter.flows.opened;
 	f->refused += m->filter.flows.refused;
+	f->nat += m->filter.nat.refused;
+	f->held += m->filter.hold.ended[HOLD_FULL];
 	for (why = 0; why < PKT_DROPS; why++) {
 		f->guest[why] += m->filter.guest[why];
 		f->stack[why] += m->filter.stack[why];
@@ -278,9 +280,39 @@ static void add_figures(struct msg *m, const struct figures *f)
 	add_count(m, "flows_refused", f->refused);
 }
 
-static int verb_status(struct router *r, struct msg *req, struct msg *m)
+static void add_dns(struct msg *m, const struct router *r)
 {
 	const struct dns_stats *d = dns_stats(r->dns);
+
+	add_count(m, "names", names_stats(r->names).entries);
+	add_count(m, "names_refused", names_stats(r->names).refused);
+	add_count(m, "dns_queries", d->queries);
+	add_count(m, "dns_answered", d->answered);
+	add_count(m, "dns_refused", d->refused);
+	add_count(m, "dns_failed", d->failed);
+	add_count(m, "dns_overflow", d->overflow);
+	add_count(m, "dns_tcp_refused", dnstcp_refused(r->dnstcp));
+}
+
+/* What found no room, beside flows, names and queries. */
+static void add_refusals(struct msg *m, const struct router *r, const struct figures *f)
+{
+	struct redirect_figures none = { 0 }, d = r->redirects ? redirects_figures(r->redirects) : none;
+
+	add_count(m, "nat_refused", f->nat);
+	add_count(m, "held_refused", f->held);
+	add_count(m, "redirects", d.open);
+	add_count(m, "redirects_refused", d.refused);
+	add_count(m, "redirects_failed", d.failed);
+	add_count(m, "forwards_refused", forwards_refused(r->forwards));
+	add_count(m, "questions_refused", r->questions_refused);
+	add_count(m, "control_refused", r->control_refused);
+	add_count(m, "pcap_frames", r->pcap.frames);
+	add_count(m, "pcap_dropped", r->pcap.dropped);
+}
+
+static int verb_status(struct router *r, struct msg *req, struct msg *m)
+{
 	struct figures f = { 0 };
 	int i;
 
@@ -297,12 +329,8 @@ static int verb_status(struct router *r, struct msg *req, struct msg *m)
 		add_count(m, "frames_to_all", r->lan->groups);
 	}
 	add_figures(m, &f);
-	add_count(m, "names", names_stats(r->names).entries);
-	add_count(m, "names_refused", names_stats(r->names).refused);
-	add_count(m, "dns_queries", d->queries);
-	add_count(m, "dns_answered", d->answered);
-	add_count(m, "dns_refused", d->refused);
-	add_count(m, "dns_failed", d->failed + d->overflow);
+	add_dns(m, r);
+	add_refusals(m, r, &f);
 	add_count(m, "log_lines", r->journal.lines);
 	add_count(m, "log_dropped", r->journal.dropped);
 	add_drops(m, "guest", f.guest);

@@ -154,6 +154,20 @@ static void settled(void *arg)
 		debug("pcap: %s", errstr(-r->pcap.err));
 }
 
+static void remember(struct router *r, unsigned int port, const uint8_t *frame, size_t len)
+{
+	struct router_question *q = &r->question[r->questions];
+
+	if (r->questions == ROUTER_QUESTIONS || len > ROUTER_QUESTION) {
+		r->questions_refused++;
+		return;
+	}
+	r->questions++;
+	q->port = port;
+	q->len = len;
+	memcpy(q->frame, frame, len);
+}
+
 static void from_stack(void *arg, const uint8_t *frame, size_t len)
 {
 	struct router *r = arg;
@@ -162,13 +176,8 @@ static void from_stack(void *arg, const uint8_t *frame, size_t len)
 
 	if (port < 0 || !r->member[port])
 		return;
-	if (asks && r->questions < ROUTER_QUESTIONS && len <= ROUTER_QUESTION) {
-		struct router_question *q = &r->question[r->questions++];
-
-		q->port = (unsigned int)port;
-		q->len = len;
-		memcpy(q->frame, frame, len);
-	}
+	if (asks)
+		remember(r, (unsigned int)port, frame, len);
 	member_output(r->member[port], frame, len);
 }
 

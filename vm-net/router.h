@@ -40,6 +40,7 @@ struct router {
 	struct member *member[LAN_PORTS];       /* by port; NULL: nobody was there yet; without a switch: the first */
 	struct router_question question[ROUTER_QUESTIONS];      /* with a switch: of this turn */
 	unsigned int questions;
+	uint64_t questions_refused;     /* that wait for the stack to ask again */
 	struct stack *stack;
 	struct forwards *forwards;
 	struct redirects *redirects;    /* NULL: there can be none */
@@ -53,6 +54,7 @@ struct router {
 	struct pcap pcap;
 	int timer;
 	uint64_t rate;                  /* bytes a second of each guest, either way; 0: no limit */
+	uint64_t control_refused;       /* connections of the control socket, see netctl.c */
 	unsigned int taken;             /* how often a guest was plugged in */
 };
 

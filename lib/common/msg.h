@@ -8,7 +8,7 @@
 
 enum {
 	MSG_SIZE = 4096,        /* bytes of a packet, words and the NULs between them */
-	MSG_WORDS = 64,
+	MSG_WORDS = 128,
 	MSG_FDS = 16,
 };
 

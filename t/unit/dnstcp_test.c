@@ -172,6 +172,7 @@ static void test_many(void)
 		fd[i] = client();
 	turn();
 	CHECK(ended(fd[DNSTCP_CONNS]), "one more than there is room for is closed");
+	CHECK(dnstcp_refused(t) == 1, "... and counted");
 	say(fd[0], q, question(q, 6, "here.test"));
 	CHECK(hears(fd[0], 6, 0), "the others are served");
 	for (i = 0; i <= DNSTCP_CONNS; i++)

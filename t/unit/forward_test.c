@@ -372,6 +372,7 @@ static void test_few_descriptors(void)
 	struct rlimit was, few = { 64, 64 };
 	char spec[128], path[64];
 	int fd[80], i, child;
+	uint64_t turned;
 	bool ok = true;
 
 	snprintf(path, sizeof(path), "%s/s", dir);
@@ -398,6 +399,8 @@ static void test_few_descriptors(void)
 	fd[0] = unix_socket(path, false);
 	CHECK(ok && echoes(fd[0], "here"), "80 clients with few descriptors: some are turned away, none harms");
 	close(fd[0]);
+	turned = forwards_refused(fs);
+	CHECK(turned > 0 && !del(spec) && forwards_refused(fs) == turned, "... and those are counted, for good");
 }
 
 int main(void)

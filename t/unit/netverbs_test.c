@@ -2,6 +2,7 @@
 /* netverbs_test.c - what vm-net's control socket answers, verb by verb, with a network behind it. */
 #include "netverbs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "msg.h"
+#include "netctl.h"
 #include "net_stack.h"
 #include "router.h"
 
@@ -156,7 +158,7 @@ static void test_many(void)
 	int i, count = 0, packets = 0;
 	char skip[32] = "0";
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 200; i++) {
 		snprintf(spec, sizeof(spec), "127.0.0.1:%d:%d", 10000 + 2 * i, 80 + i);
 		ASK("forward", "add", spec);
 	}
@@ -169,7 +171,7 @@ static void test_many(void)
 			else
 				count++;
 	} while (packets++ < 10 && *skip);
-	CHECK(count == 101 && packets > 1 && packets < 10, "a long list is told in several packets, each forward once");
+	CHECK(count == 201 && packets > 1 && packets < 10, "a long list is told in several packets, each forward once");
 }
 
 static void test_shared(void)
@@ -185,6 +187,63 @@ static void test_shared(void)
 	CHECK(send(fd, "x", 1, 0) == 1 && recv(served, &c, 1, MSG_DONTWAIT) == 1 && c == 'x', "... which is one");
 	close(fd);
 	close(served);
+}
+
+/* All that is told, in this order, whatever there was. */
+static void test_status(void)
+{
+	static const char *const keys[] = {
+		"guest", "mtu", "addr", "gateway", "addr6", "gateway6", "dns", "frames_in", "bytes_in", "frames_out", "bytes_out",
+		"frames_out_dropped", "flows", "flows_opened", "flows_refused", "names", "names_refused", "dns_queries",
+		"dns_answered", "dns_refused", "dns_failed", "dns_overflow", "dns_tcp_refused", "nat_refused", "held_refused",
+		"redirects", "redirects_refused", "redirects_failed", "forwards_refused", "questions_refused",
+		"control_refused", "pcap_frames", "pcap_dropped", "log_lines", "log_dropped",
+	};
+	bool all = true;
+	size_t i;
+
+	ASK("status");
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *word = (int)i + 1 < m.words ? m.word[i + 1] : "";
+
+		if (strncmp(word, keys[i], strlen(keys[i])) || word[strlen(keys[i])] != '=') {
+			printf("# %s in the place of %s\n", word, keys[i]);
+			all = false;
+		}
+	}
+	CHECK(all, "status: every word of it");
+	for (; (int)i + 1 < m.words; i++)
+		all = all && (!strncmp(m.word[i + 1], "guest_", 6) || !strncmp(m.word[i + 1], "stack_", 6));
+	CHECK(all, "... and then drops alone");
+}
+
+static void test_figures(void)
+{
+	struct filter *f = &r->member[0]->filter;
+	struct netctl ctl;
+	int i, err = 0, pair[2];
+
+	netctl_init(&ctl, r);
+	for (i = 0; i <= NETCTL_CONNS && !err && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); i++) {
+		err = netctl_adopt(&ctl, &pair[0]);
+		close(pair[1]);
+	}
+	netctl_free(&ctl);
+	f->flows.refused = 2;
+	f->nat.refused = 3;
+	f->hold.ended[HOLD_FULL] = 4;
+	r->questions_refused = 5;
+	r->pcap.frames = 6;
+	r->pcap.dropped = 7;
+	ASK("status");
+	CHECK(i == NETCTL_CONNS + 1 && err == -EMFILE && told("control_refused=1"), "a connection too many is refused and counted");
+	CHECK(told("flows_refused=2") && told("nat_refused=3") && told("held_refused=4") && told("questions_refused=5") &&
+	      told("pcap_frames=6") && told("pcap_dropped=7"), "what found no room is told");
+	memset(f->guest, 0xff, sizeof(f->guest));
+	memset(f->stack, 0xff, sizeof(f->stack));
+	f->flows.refused = f->nat.refused = r->questions_refused = r->pcap.dropped = UINT64_MAX;
+	ASK("status");
+	CHECK(ok(m.words) && m.len < MSG_SIZE - 512, "a guest that was dropped for every reason makes it no longer than a packet");
 }
 
 int main(void)
@@ -205,6 +264,8 @@ int main(void)
 	test_forwards();
 	test_many();
 	test_shared();
+	test_status();
+	test_figures();
 	msg_drop(&m);
 	router_free(r);
 	policy_unref(policy);
