@@ -71,6 +71,24 @@ with_agent() {
 	ctl ready agent
 }
 
+# service NAME SCRIPT [OPTION]...: a VM as fore() has it, whose init is a shell on its console, with a poweroff of its
+# own that says `off-42`; there SCRIPT runs, for which $WORD is looked for on the console.
+service() {
+	local name=$1 script=$2
+	shift 2
+	fore "$name" -m 192M -a 'console=ttyS0 rdinit=/bin/sh' "$@"
+	# shellcheck disable=SC2016 # the guest's
+	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run; mkdir -p /run/bin /tmp
+		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; export PATH=/run/bin:$PATH
+		cat >/run/bin/poweroff <<"END"
+#!/bin/sh
+echo off-$((6*7)) >/dev/console
+exec busybox poweroff -f
+END
+		chmod +x /run/bin/poweroff
+		'"$script"'\n' --wait-for "$WORD" >"$name.con"
+}
+
 # at_prompt KEYS: a shell in a terminal that gets KEYS when it asks for them; ends with it.
 at_prompt() {
 	local job status=0
@@ -327,6 +345,29 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	[ "$VM_ENGINE" = kvm ] || [ "$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")" -le $((anon + 2048)) ]
 	ctl kill >/dev/null
 	ends killed 125
+}
+
+@test "a service runs the command, once, and the machine ends with its status" {
+	WORD='main-42 1000 b /tmp' service command 'vm-agent serve &' -u user -e A=b -w /tmp -- \
+		sh -c 'read -r x </dev/tty || echo main-$((6*7)) $(id -u) $A $PWD; exit 5'
+	ends exited 5
+	# It belongs to the boot: an agent that was killed finds it running, another one finds it over.
+	# shellcheck disable=SC2016 # the guest's
+	WORD='off-42' service again 'mkfifo /run/end; vm-agent serve & a=$!; while ! read -r x </run/end; do :; done; kill -9 $a; vm-agent serve & echo on >/run/go' -- \
+		sh -c 'echo run >>/run/runs; until [ -p /run/go ]; do mkfifo /run/go; done; echo up >/run/end; read -r x </run/go; exit $((6 + $(wc -l </run/runs)))'
+	ends exited 7
+}
+
+@test "a service that is given a terminal, a long command, one that is not there" {
+	WORD='tty-42 /dev/ttyS0' service tty 'vm-agent serve &' -t -- sh -c 'read -r x </dev/tty & kill $!; echo tty-$((6*7)) $(tty)'
+	ends exited 0
+	# Longer than a socket takes at once.
+	long=$(head -c 100000 /dev/zero | tr '\0' x)
+	WORD='long-1000000' service long 'vm-agent serve &' -- \
+		sh -c 'echo "long-$(printf %s "$@" | wc -c)"' sh "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long"
+	ends exited 0
+	WORD=off-42 service nothing 'vm-agent serve &' -- nosuch
+	ends exited 127
 }
 
 @test "a link that is taken and closed at once: few dials, and an idle agent" {

@@ -60,13 +60,14 @@ static void fail(struct session *s, const struct child_failure *f, const struct 
 	s->status = status << 8;
 }
 
-/* Pid 1 leads the session of the console, its main process is the foreground job. */
+/* The caller leads the session of the console, its main process is the foreground job. */
 static void take_console(int console)
 {
 	/* EPERM: pid 1 leads a session already. */
 	if (setsid() < 0 && errno != EPERM)
 		kmsg(KMSG_WARNING, "setsid: %s", strerror(errno));
-	if (ioctl(console, TIOCSCTTY, 0) < 0)
+	/* 1: from whoever has it. Whose it is the host says. */
+	if (ioctl(console, TIOCSCTTY, 1) < 0)
 		kmsg(KMSG_WARNING, "console: no job control: TIOCSCTTY: %s", strerror(errno));
 }
 

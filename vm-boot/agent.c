@@ -5,7 +5,8 @@
  * The agent dials; nobody polls. Of every dial the guest's port must be below 1024, which takes root there, and the
  * hello must carry the token that its init was given (seed.c). A link that greets so replaces the one before. An agent
  * that is a service of another init has no token, for our file went with the first file system: it is
- * believed as long as no agent with the token has been there, and replaces nobody.
+ * believed as long as no agent with the token has been there, and replaces nobody. If it asks for the config it gets it
+ * with the welcome: the one large record here, which may wait until the guest takes it.
  *
  *	link	FREE --a dial--> GREETING --hello, token--> UP --its end, a newer one, malformed--> FREE
  *		GREETING --5 s, anything but hello--> FREE
@@ -17,7 +18,7 @@
  * Timers are made before the sandbox shuts, one a link.
  *
  * The main command's end is told once and kept: `exited` is acknowledged each time it comes, and counted
- * the first time. What the guest sends is hostile: small records, bounded by wire.c; what it does not read of our few words
+ * the first time. What the guest sends is hostile: small records, bounded by wire.c; that it does not read our few words
  * ends its link.
  */
 #include "agent.h"
@@ -36,13 +37,15 @@
 #include "notify.h"
 #include "opts.h"
 #include "proto.h"
+#include "seed.h"
+#include "sendq.h"
 #include "util.h"
 #include "virtio_vsock.h"
 #include "vm.h"
 #include "watchdog.h"
 #include "wire.h"
 
-enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024 };
+enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024, QUEUE_MAX = 64 << 10 };
 
 /* What a card was told to be while the VM ran. */
 struct card {
@@ -59,6 +62,7 @@ struct link {
 	enum link_state state;
 	int fd, watch, timer;
 	struct wire_in in;
+	struct sendq out;
 };
 
 struct agent {
@@ -148,6 +152,7 @@ static void drop(struct link *l)
 	loop_timer_set(loop, l->timer, 0);
 	cleanup_fd(&l->fd);
 	wire_in_free(&l->in);
+	sendq_drop(&l->out);
 	l->state = LINK_FREE;
 	if (was_up && !a->exited)
 		loop_timer_set(loop, a->return_timer, RETURN_MSEC);
@@ -171,11 +176,15 @@ static void on_return_timeout(void *arg, uint32_t events)
 	ctl_tell_agent(a->vm->ctl);
 }
 
-/* Send a record. A peer that does not read the few there are loses its link. */
+/* Send a record. A config may wait, and few words may behind it; who does not read those alone loses its link. */
 static void send_record(struct link *l, struct wire_out *w)
 {
-	if (wire_end(w) || send(l->fd, w->data, w->len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)w->len)
+	size_t most = l->out.data || w->len > WIRE_SMALL ? WIRE_LARGE + QUEUE_MAX : 0;
+
+	if (wire_end(w) || sendq_put(&l->out, l->fd, w->data, w->len, most))
 		drop(l);
+	else
+		loop_mod(l->a->vm->loop, l->watch, l->out.data ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	wire_drop(w);
 }
 
@@ -209,6 +218,15 @@ static void say_net(struct link *l, const struct card *c)
 	send_record(l, &w);
 }
 
+/* What an init finds in its file system (seed.c). */
+static void say_config(struct link *l)
+{
+	struct wire_out w;
+
+	seed_record(&l->a->vm->cfg, &w);
+	send_record(l, &w);
+}
+
 /* Take the link, and give what a machine without a clock or a source of chance lacks. */
 static void say_welcome(struct link *l)
 {
@@ -236,7 +254,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	static struct log_limit limit = LOG_LIMIT_INIT;
 	const struct vm_config *c = &l->a->vm->cfg;
 	uint8_t token[sizeof(c->token)];
-	uint32_t version;
+	uint32_t version, flags = 0;
 	struct link *old;
 	bool proven;
 
@@ -248,6 +266,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 		drop(l);
 		return true;
 	}
+	wire_get_u32(r, PROTO_K_FLAGS, &flags);
 	old = up(l->a);
 	proven = wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token));
 	if (proven ? memcmp(token, c->token, sizeof(token)) != 0 : l->a->proven || old) {
@@ -265,6 +284,8 @@ static bool hello(struct link *l, const struct wire_record *r)
 	l->state = LINK_UP;
 	l->a->state = AGENT_GREETED;
 	say_welcome(l);
+	if (l->state == LINK_UP && !proven && c->command && (flags & PROTO_ASKS_CONFIG))
+		say_config(l);
 	return true;
 }
 
@@ -325,6 +346,18 @@ static bool record(struct link *l, const struct wire_record *r)
 	}
 }
 
+/* Send on. Return: whether the link ended by that. */
+static bool flush(struct link *l)
+{
+	if (sendq_flush(&l->out, l->fd)) {
+		drop(l);
+		return true;
+	}
+	if (!l->out.data)
+		loop_mod(l->a->vm->loop, l->watch, EPOLLIN);
+	return false;
+}
+
 static void on_link(void *arg, uint32_t events)
 {
 	static struct log_limit limit = LOG_LIMIT_INIT;
@@ -335,7 +368,8 @@ static void on_link(void *arg, uint32_t events)
 	ssize_t n = at ? recv(l->fd, at, room, MSG_DONTWAIT) : -1;
 	int e = 0;
 
-	(void)events;
+	if ((events & EPOLLOUT) && flush(l))
+		return;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && at)
 		return;
 	if (n <= 0) {
