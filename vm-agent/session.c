@@ -31,6 +31,7 @@
 #include "kmsg.h"
 #include "proto.h"
 #include "request.h"
+#include "serve.h"
 #include "user.h"
 #include "util.h"
 
@@ -136,13 +137,15 @@ static void end(struct session *s, int status)
 		kmsg(KMSG_INFO, "main process exited with status %d", WEXITSTATUS(status));
 }
 
-/* The exec server has ended. It is not started again: what it died of would come again. */
+/* The exec server has ended. It serves no more commands: what it died of would come again. */
 static void end_agent(struct session *s, int status)
 {
 	s->agent = 0;
 	if (WIFSIGNALED(status))
 		kmsg(KMSG_ERR, "exec server killed by signal %d: no more commands from the host",
 		     WTERMSIG(status));
+	else if (WEXITSTATUS(status) == SERVE_ABSENT)
+		s->agent_absent = true;
 	else if (WEXITSTATUS(status))
 		kmsg(KMSG_ERR, "exec server exited with status %d: no more commands from the host",
 		     WEXITSTATUS(status));

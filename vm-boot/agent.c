@@ -13,7 +13,8 @@
  *
  *	agent	ABSENT --hello--> GREETED --ready--> READY
  *		GREETED, READY --the link's end--> the same for a moment --no new link--> LOST
- *		LOST --hello--> GREETED
+ *		... --the link was closed as malformed--> the same for a moment --no new link--> BROKEN
+ *		LOST, BROKEN --hello--> GREETED
  *
  * Timers are made before the sandbox shuts, one a link.
  *
@@ -71,6 +72,7 @@ struct agent {
 	int listener, listener_id;
 	int return_timer;               /* armed while a lost link may come back */
 	bool proven;                    /* an agent with the token has been there */
+	bool broken;                    /* the last link was closed for what came over it */
 	bool exited;
 	int status;                     /* of the main command, as exit statuses are */
 	uint16_t cols, rows;            /* of the console; 0: never told */
@@ -85,6 +87,7 @@ static const char *const state_names[] = {
 	[AGENT_GREETED] = "greeted",
 	[AGENT_READY] = "ready",
 	[AGENT_LOST] = "lost",
+	[AGENT_BROKEN] = "broken",
 };
 _Static_assert(ARRAY_SIZE(state_names) == AGENT_STATES, "a name for every state");
 
@@ -98,6 +101,19 @@ const char *agent_state_name(enum agent_state s)
 enum agent_state agent_state(const struct agent *a)
 {
 	return a->state;
+}
+
+/** agent_absence() - why there is no agent to take commands, for a person. @a: LOST or BROKEN. Return: static string. */
+const char *agent_absence(const struct agent *a)
+{
+	return a->state == AGENT_BROKEN ? "the agent in the guest broke the protocol, and did not come back" :
+					  "the agent in the guest was lost";
+}
+
+/** agent_broken() - whether what the agent sent was the end of its last link. @a. Return: so. */
+bool agent_broken(const struct agent *a)
+{
+	return a->broken;
 }
 
 /** agent_exited() - whether the main command ended. @a. @status: set when it did. Return: so. */
@@ -171,8 +187,8 @@ static void on_return_timeout(void *arg, uint32_t events)
 		loop_timer_set(a->vm->loop, a->return_timer, RETURN_MSEC);
 		return;
 	}
-	warn("the agent in the guest was lost");
-	a->state = AGENT_LOST;
+	a->state = a->broken ? AGENT_BROKEN : AGENT_LOST;
+	warn("%s", agent_absence(a));
 	ctl_tell_agent(a->vm->ctl);
 }
 
@@ -283,6 +299,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	assert(l->state == LINK_GREETING);
 	l->state = LINK_UP;
 	l->a->state = AGENT_GREETED;
+	l->a->broken = false;
 	say_welcome(l);
 	if (l->state == LINK_UP && !proven && c->command && (flags & PROTO_ASKS_CONFIG))
 		say_config(l);
@@ -388,6 +405,7 @@ static void on_link(void *arg, uint32_t events)
 	if (e >= 0 || l->state == LINK_FREE)
 		return;
 	warn_limited(&limit, "the agent in the guest sent what it must not: its link is closed");
+	l->a->broken |= l->state == LINK_UP;
 	drop(l);
 }
 
