@@ -71,6 +71,24 @@ with_agent() {
 	ctl ready agent
 }
 
+# service NAME SCRIPT [OPTION]...: a VM as fore() has it, whose init is a shell on its console, with a poweroff of its
+# own that says `off-42`; there SCRIPT runs, for which $WORD is looked for on the console.
+service() {
+	local name=$1 script=$2
+	shift 2
+	fore "$name" -m 192M -a 'console=ttyS0 rdinit=/bin/sh' "$@"
+	# shellcheck disable=SC2016 # the guest's
+	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run; mkdir -p /run/bin /tmp
+		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; export PATH=/run/bin:$PATH
+		cat >/run/bin/poweroff <<"END"
+#!/bin/sh
+echo off-$((6*7)) >/dev/console
+exec busybox poweroff -f
+END
+		chmod +x /run/bin/poweroff
+		'"$script"'\n' --wait-for "$WORD" >"$name.con"
+}
+
 # at_prompt KEYS: a shell in a terminal that gets KEYS when it asks for them; ends with it.
 at_prompt() {
 	local job status=0
@@ -329,6 +347,64 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	ends killed 125
 }
 
+@test "a service runs the command, once, and the machine ends with its status" {
+	WORD='main-42 1000 b /tmp' service command 'vm-agent serve &' -u user -e A=b -w /tmp -- \
+		sh -c 'read -r x </dev/tty || echo main-$((6*7)) $(id -u) $A $PWD; exit 5'
+	ends exited 5
+	# It belongs to the boot: an agent that was killed finds it running, another one finds it over.
+	# shellcheck disable=SC2016 # the guest's
+	WORD='off-42' service again 'mkfifo /run/end; vm-agent serve & a=$!; while ! read -r x </run/end; do :; done; kill -9 $a; vm-agent serve & echo on >/run/go' -- \
+		sh -c 'echo run >>/run/runs; until [ -p /run/go ]; do mkfifo /run/go; done; echo up >/run/end; read -r x </run/go; exit $((6 + $(wc -l </run/runs)))'
+	ends exited 7
+}
+
+@test "a service that is given a terminal, a long command, one that is not there" {
+	WORD='tty-42 /dev/ttyS0' service tty 'vm-agent serve &' -t -- sh -c 'read -r x </dev/tty & kill $!; echo tty-$((6*7)) $(tty)'
+	ends exited 0
+	# Longer than a socket takes at once.
+	long=$(head -c 100000 /dev/zero | tr '\0' x)
+	WORD='long-1000000' service long 'vm-agent serve &' -- \
+		sh -c 'echo "long-$(printf %s "$@" | wc -c)"' sh "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long" "$long"
+	ends exited 0
+	WORD=off-42 service nothing 'vm-agent serve &' -- nosuch
+	ends exited 127
+}
+
+@test "a service gets the time and chance for a start, and stop is the system's own poweroff" {
+	before=$(date +%s)
+	WORD=2001 service polite 'date -s @1000000000; vm-agent serve &'
+	ctl ready agent
+	now=$(ex date +%s)
+	[ "$now" -ge $((before - 2)) ]
+	[ "$now" -le $(($(date +%s) + 2)) ]
+	limit vm-console --no-replay --wait-for off-42 >seen &
+	watcher=$!
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	wait $watcher
+	ends stopped 0
+}
+
+@test "an agent that breaks the protocol is not one that was lost" {
+	WORD=up-42 service broken 'vm-agent serve & export a=$!' -- sh -c 'echo up-$((6*7)); exec sleep 98765'
+	ctl ready agent
+	ex -i sh -c 'cat >/guest_vsock; chmod +x /guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+	# shellcheck disable=SC2016 # the guest's
+	con --run 'kill $a; while kill -0 $a; do :; done 2>/dev/null; /guest_vsock seed 701; /guest_vsock seed 702; /guest_vsock hostile unknown' >out
+	cat out
+	# What each welcome brings for the guest's entropy; and the deed.
+	grep -xE '[0-9a-f]{64}' out >seeds
+	[ "$(wc -l <seeds)" -eq 2 ]
+	[ "$(sort -u seeds | wc -l)" -eq 2 ]
+	[ "$(tail -n 1 out)" = closed ]
+	says agent=broken
+	run -1 ctl ready agent
+	[ "$output" = 'vm-ctl: the agent in the guest broke the protocol, and did not come back' ]
+	con --send '/run/bin/poweroff\n'
+	ends agent-broken 125
+	[ "$(cat broken.err)" = 'vm-boot: the agent in the guest sent what it must not: its link is closed
+vm-boot: the agent in the guest broke the protocol, and did not come back' ]
+}
+
 @test "a link that is taken and closed at once: few dials, and an idle agent" {
 	with_agent closing -m 192M -v
 	# The one that follows has no token.
@@ -368,6 +444,56 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	echo "$output"
 	grep -qx 'vm-boot: the agent in the guest was lost' lost.err
 	# The machine goes on, and can be stopped: by its power button.
+	[ "$(ctl stop)" = $'stopped\n0' ]
+	ends stopped 0
+}
+
+@test "an agent that is lost does not take the main command's status along" {
+	# shellcheck disable=SC2016 # the guest's
+	agent='$(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9)'
+	fore told -m 192M -- sh -c 'mkfifo /tmp/end; read -r x </tmp/end; exit 5'
+	ctl ready agent
+	ex -d sh -c "until [ -p /tmp/end ]; do :; done; kill -9 $agent; echo >/tmp/end"
+	ends exited 5
+	fore shell -m 192M
+	con --wait-for '# ' --send "kill -9 $agent; exit 7\\n" >/dev/null
+	ends exited 7
+	fore silent -m 192M
+	ctl ready agent
+	con --wait-for '# ' --send "kill -STOP $agent; exit 7\\n" >/dev/null
+	ends exited 7
+}
+
+@test "a status that nobody can be told of is a failure, a power-off and a stop without an agent are not" {
+	# There can be no other agent: this one has no token.
+	# shellcheck disable=SC2016 # the guest's
+	agent='old=$(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9); kill -9 $old; while kill -0 $old; do :; done 2>/dev/null
+		vm-agent serve & while flock -n /run/vm-agent.lock true; do :; done'
+	fore untold -m 192M
+	con --wait-for '# ' --send "$agent; exit 0\\n" >/dev/null
+	ends agent-lost 125
+	fore off -m 192M
+	con --wait-for '# ' --send "$agent; poweroff\\n" >/dev/null
+	ends poweroff 0
+}
+
+@test "a host that is slow hears how the main command ended" {
+	fore slow -m 192M -- sh -c 'mkfifo /tmp/end; read -r x </tmp/end; exit 5'
+	ctl ready agent
+	# Time itself is what is tested: longer than the agent may be silent. On kvm the guest is stopped as well.
+	ex -d sh -c 'sleep 2; until [ -p /tmp/end ]; do :; done; echo >/tmp/end'
+	kill -STOP "$BOOT"
+	read -r -t 16 <> <(:) || :
+	kill -CONT "$BOOT"
+	ends exited 5
+}
+
+@test "stop: an agent that does not act is followed by the power button" {
+	with_agent frozen -m 192M
+	# shellcheck disable=SC2016 # the guest's
+	con --wait-for '# ' --send 'kill -STOP $(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9); echo frozen-$((6*7))\n' \
+		--wait-for frozen-42 >/dev/null
+	ctl status | grep -qx agent=ready
 	[ "$(ctl stop)" = $'stopped\n0' ]
 	ends stopped 0
 }

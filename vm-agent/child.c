@@ -79,7 +79,8 @@ static int raise_fd(int fd)
 	return fd;
 }
 
-static void close_above(int first)
+/** child_close_above() - close every descriptor from @first on. Makes system calls only. */
+void child_close_above(int first)
 {
 	struct rlimit limit;
 	rlim_t fd;
@@ -110,7 +111,7 @@ static void take_fds(const struct child_stdio *io, int status)
 	for (i = 0; i < 3; i++)
 		if (dup2(fd[i] < 0 ? null : fd[i], i) < 0)
 			fail(CHILD_SETUP, errno);
-	close_above(STATUS_FD + 1);
+	child_close_above(STATUS_FD + 1);
 }
 
 /* Lead a session and a process group, on the terminal if there is one; or be the foreground job of this one. */

@@ -38,6 +38,7 @@ struct child_failure {
 };
 
 void child_prepare(void);
+void child_close_above(int first);
 pid_t child_start(const struct request *r, const struct identity *id, const struct child_stdio *io,
 		  int *status);
 int child_explain(const struct child_failure *f, const struct request *r, const struct identity *id,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
  * config.c - what vm-boot put into the initial file system for us (vm-boot's seed.c): a record, read and removed before
- * anything else runs. Without one, or without a command in it, the main command is a login shell.
+ * anything else runs. Without one, or without a command in it, the main command is a login shell. Where the init is
+ * another program the record comes over the link, and without a command in it there is none.
  */
 #include "config.h"
 
@@ -83,7 +84,7 @@ static void put_request(struct wire_out *w, const struct wire_record *r)
 		wire_put_u32(w, PROTO_K_STREAMS, 1 << PROTO_TTY);
 }
 
-static int parse(struct config *c, const struct wire_record *file)
+static int parse(struct request *main, const struct wire_record *file)
 {
 	struct wire_in in;
 	struct wire_record r;
@@ -97,11 +98,11 @@ static int parse(struct config *c, const struct wire_record *file)
 	if (wire_end(&w) == 0) {
 		in.data = w.data;	/* @w owns it */
 		in.len = w.len;
-		err = wire_next(&in, &r) == 1 ? request_parse(&c->main, &r, &why) : -EBADMSG;
+		err = wire_next(&in, &r) == 1 ? request_parse(main, &r, &why) : -EBADMSG;
 	}
 	wire_drop(&w);
 	if (err < 0) {
-		request_free(&c->main);
+		request_free(main);
 		kmsg(KMSG_ERR, "main command: %s", why);
 	}
 	return err;
@@ -137,7 +138,26 @@ void config_load(struct config *c)
 		take_nets(c, &r);
 	if (there)
 		c->has_token = wire_get_bytes(&r, PROTO_K_TOKEN, c->token, sizeof(c->token));
-	if (parse(c, there ? &r : NULL) < 0 && there)
-		parse(c, NULL);
+	if (parse(&c->main, there ? &r : NULL) < 0 && there)
+		parse(&c->main, NULL);
 	wire_in_free(&in);
+}
+
+/**
+ * config_command() - the main command in a config that came over the link
+ * @r: filled in; the caller frees it, on failure too
+ * @record: PROTO_CONFIG, valid
+ *
+ * Return: 0; -ENOENT: it names none; -EINVAL, -ENOMEM, logged.
+ */
+int config_command(struct request *r, const struct wire_record *record)
+{
+	struct wire_field f;
+	size_t at = 0;
+
+	*r = (struct request){ 0 };
+	while (wire_field(record, &at, &f))
+		if (f.kind == PROTO_K_ARG)
+			return parse(r, record);
+	return -ENOENT;
 }

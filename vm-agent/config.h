@@ -10,6 +10,8 @@
 #include "proto.h"
 #include "request.h"
 
+struct wire_record;
+
 enum { CONFIG_NETS = 4 };
 
 struct config {
@@ -21,5 +23,6 @@ struct config {
 };
 
 void config_load(struct config *c);
+int config_command(struct request *r, const struct wire_record *record);
 
 #endif

@@ -12,7 +12,10 @@
  *
  * That the main command has ended is a fact that outlives links: it is told on each new one until the host
  * acknowledges it, and never made twice. Pid 1 waits for that; where no host listens it is told at once that nobody
- * will.
+ * will. A host that only takes its time may yet.
+ *
+ * Where pid 1 is another program, the host is asked for the main command until one was started (keeper.c), and the
+ * machine is ended once the host knows how that one did.
  */
 #include "life.h"
 
@@ -24,6 +27,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +39,7 @@
 #include "config.h"
 #include "control.h"
 #include "file.h"
+#include "keeper.h"
 #include "kmsg.h"
 #include "loop.h"
 #include "net.h"
@@ -55,6 +60,10 @@ struct life {
 	unsigned int wait_ms;
 	long long up;			/* UP: since */
 	bool ever;			/* a host has listened */
+	bool absent;			/* none does, and none has */
+	bool stopping;			/* it wants a machine to end whose init is not ours */
+	enum keeper_state keeper;	/* ... and the main command of that one */
+	int kept, kept_watch;
 	bool exited, told;
 	int status;			/* of the main command, from waitpid(2) */
 	uint64_t net[CONFIG_NETS];	/* cookies of the last words about cards, so many */
@@ -80,10 +89,12 @@ static void told(struct life *v)
 	v->told = v->exited;
 }
 
-/* End a machine whose init is not ours, in its own way. */
-static void stop_foreign(void)
+/* End a machine whose init is not ours, in its own way; in the kernel's, if it has none. */
+static void stop_foreign(struct life *v)
 {
 	pid_t pid = fork();
+
+	v->stopping = true;
 
 	if (pid == 0) {
 		sigset_t none;
@@ -91,6 +102,9 @@ static void stop_foreign(void)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execlp("poweroff", "poweroff", (char *)NULL);
+		kmsg(KMSG_ERR, "poweroff: %s: the kernel is asked", strerror(errno));
+		sync();
+		reboot(RB_POWER_OFF);
 		_exit(127);
 	}
 	if (pid < 0)
@@ -165,6 +179,7 @@ static int welcome(struct life *v, const struct wire_record *r)
 	v->state = LIFE_UP;
 	v->up = clock_ms();
 	v->ever = true;
+	v->absent = false;
 	err = send_word(v, PROTO_LIFE_READY);
 	return err < 0 || !v->exited || v->told ? err : send_exited(v);
 }
@@ -211,6 +226,76 @@ static int change_net(struct life *v, const struct wire_record *r)
 	return control_send(&v->link, &w);
 }
 
+/* The main command has ended. One that the host's `stop` ends is none of its concern. */
+static void set_exited(struct life *v, int status)
+{
+	if (v->exited || v->stopping)
+		return;
+	v->exited = true;
+	v->status = status;
+	if (v->state == LIFE_UP && send_exited(v) < 0)
+		down(v);
+	else if (v->state == LIFE_DOWN && v->absent)
+		told(v);
+}
+
+/* -- the main command, where pid 1 is another program -- */
+
+/* Whether the host is to name one. */
+static bool asks(const struct life *v)
+{
+	return v->config.init < 0 && v->keeper == KEEPER_NONE && !v->exited;
+}
+
+static void on_kept(void *arg, uint32_t events);
+
+/* See how the command stands, and be told of its end. */
+static void look(struct life *v)
+{
+	int status;
+
+	v->keeper = keeper_look(&status);
+	if (v->keeper == KEEPER_RUNS && v->kept < 0) {
+		v->kept = keeper_watch();
+		v->kept_watch = v->kept < 0 ? v->kept : loop_add(v->loop, v->kept, EPOLLIN, on_kept, v);
+		if (v->kept_watch < 0)
+			kmsg(KMSG_ERR, "main command: its end cannot be told: %s", strerror(-v->kept_watch));
+		/* It may have come before the watch. */
+		v->keeper = keeper_look(&status);
+	}
+	if (v->keeper == KEEPER_ENDED)
+		set_exited(v, status);
+}
+
+static void on_kept(void *arg, uint32_t events)
+{
+	struct life *v = arg;
+	char scrap[4096];
+
+	(void)events;
+	while (read(v->kept, scrap, sizeof(scrap)) > 0)
+		continue;
+	look(v);
+}
+
+/* Start what the host names, once in a boot. One that cannot be started has ended. */
+static void start_command(struct life *v, const struct wire_record *r)
+{
+	struct request main = { 0 };
+	int err = asks(v) ? config_command(&main, r) : -ENOENT;
+
+	if (!err) {
+		err = keeper_start(&main);
+		if (err)
+			kmsg(KMSG_ERR, "main command: %s", strerror(-err));
+		look(v);
+	}
+	request_free(&main);
+	if (err && err != -ENOENT)
+		set_exited(v, 125 << 8);
+	control_only_small(&v->link);
+}
+
 static int on_record(void *arg, const struct wire_record *r)
 {
 	struct life *v = arg;
@@ -223,13 +308,18 @@ static int on_record(void *arg, const struct wire_record *r)
 	switch (r->type) {
 	case PROTO_LIFE_ACKNOWLEDGED:
 		told(v);
+		if (v->exited && v->config.init < 0)
+			stop_foreign(v);
+		return 0;
+	case PROTO_CONFIG:
+		start_command(v, r);
 		return 0;
 	case PROTO_LIFE_STOP:
 		kmsg(KMSG_INFO, "the host asks for the end");
 		if (v->config.init >= 0)
 			tell_init(v, LIFE_STOP, 0);
 		else
-			stop_foreign();
+			stop_foreign(v);
 		return 0;
 	case PROTO_WINSIZE:
 		if (wire_get_bytes(r, PROTO_K_SIZE, size, sizeof(size)))
@@ -268,7 +358,8 @@ static void greet(struct life *v)
 		down(v);
 		return;
 	}
-	control_only_small(&v->link);
+	if (!asks(v))
+		control_only_small(&v->link);
 	file_read("/proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	boot_id[strcspn(boot_id, "\n")] = '\0';
 	wire_begin(&w, PROTO_LIFE_HELLO);
@@ -276,8 +367,20 @@ static void greet(struct life *v)
 	wire_put_text(&w, PROTO_K_BOOT_ID, boot_id);
 	if (v->config.has_token)
 		wire_put(&w, PROTO_K_TOKEN, v->config.token, sizeof(v->config.token));
+	if (asks(v))
+		wire_put_u32(&w, PROTO_K_FLAGS, PROTO_ASKS_CONFIG);
 	if (control_send(&v->link, &w) < 0)
 		down(v);
+}
+
+/* No host of ours: nobody will ever hear how the main command ended. One that is slow is there, one that gave a token
+ * as well. */
+static void failed_dial(struct life *v, int err)
+{
+	v->absent = !v->ever && err != ETIMEDOUT && (err != ECONNRESET || !v->config.has_token);
+	if (v->absent)
+		told(v);
+	down(v);
 }
 
 static void on_dialled(void *arg, uint32_t events)
@@ -295,10 +398,7 @@ static void on_dialled(void *arg, uint32_t events)
 		greet(v);
 		return;
 	}
-	/* No host of ours: nobody will ever hear how the main command ended. */
-	if (!v->ever)
-		told(v);
-	down(v);
+	failed_dial(v, err);
 }
 
 /* Bind @fd to a port that only root gets. Return: 0 or -errno. */
@@ -331,9 +431,7 @@ static void dial(void *arg, uint32_t events)
 	v->dial = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (v->dial < 0 || bind_low(v->dial) < 0 ||
 	    (connect(v->dial, (const struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS)) {
-		if (!v->ever)
-			told(v);
-		down(v);
+		failed_dial(v, errno);
 		return;
 	}
 	v->dial_watch = loop_add(v->loop, v->dial, EPOLLOUT, on_dialled, v);
@@ -356,14 +454,8 @@ static void on_init(void *arg, uint32_t events)
 		loop_del(v->loop, &v->init_watch);
 		return;
 	}
-	if (n != sizeof(p) || p.word != LIFE_EXITED || v->exited)
-		return;
-	v->exited = true;
-	v->status = p.value;
-	if (v->state == LIFE_UP && send_exited(v) < 0)
-		down(v);
-	else if (v->state == LIFE_DOWN && !v->ever)
-		told(v);
+	if (n == sizeof(p) && p.word == LIFE_EXITED)
+		set_exited(v, p.value);
 }
 
 /**
@@ -381,7 +473,7 @@ struct life *life_start(struct loop *l, const struct life_config *config)
 		return NULL;
 	*v = (struct life){
 		.loop = l, .config = *config, .link = CONTROL_INIT, .dial = -1, .dial_watch = -1,
-		.init_watch = -1, .wait_ms = FIRST_MS,
+		.init_watch = -1, .kept = -1, .kept_watch = -1, .wait_ms = FIRST_MS,
 	};
 	v->timer = loop_timer(l, dial, v);
 	if (v->timer >= 0 && config->init >= 0)
@@ -390,6 +482,8 @@ struct life *life_start(struct loop *l, const struct life_config *config)
 		life_free(v);
 		return NULL;
 	}
+	if (config->init < 0)
+		look(v);
 	dial(v, 0);
 	return v;
 }
@@ -402,7 +496,9 @@ void life_free(struct life *v)
 	control_stop(&v->link);
 	loop_del(v->loop, &v->dial_watch);
 	loop_del(v->loop, &v->init_watch);
+	loop_del(v->loop, &v->kept_watch);
 	loop_timer_del(v->loop, &v->timer);
+	cleanup_fd(&v->kept);
 	cleanup_fd(&v->dial);
 	free(v);
 }

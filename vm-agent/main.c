@@ -19,9 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,8 +27,8 @@
 #include "clock.h"
 #include "config.h"
 #include "console.h"
+#include "host.h"
 #include "kmsg.h"
-#include "life.h"
 #include "module.h"
 #include "mount.h"
 #include "net.h"
@@ -46,9 +44,6 @@
 
 /* Inode of the first pid namespace: PROC_PID_INIT_INO of linux/proc_ns.h, fixed since 3.8. */
 #define FIRST_PID_NAMESPACE 0xeffffffcu
-
-/* How long the host may take to hear how the main process ended. */
-#define TELL_MS 2000
 
 /* What each signal to pid 1 asks for. busybox: reboot sends TERM, halt USR1, poweroff USR2. The
  * kernel: INT for Ctrl-Alt-Del. A halted VM helps nobody, so halt is power off. */
@@ -142,47 +137,12 @@ static bool read_signals(int fd, enum power_kind *kind)
 	return false;
 }
 
-/* Do what the host says. Return: whether it asks for the end. */
-static bool host_says_stop(struct session *s, int console, short revents)
-{
-	struct life_packet p;
-	struct winsize size;
-	ssize_t n;
-
-	if (!revents)
-		return false;
-	n = recv(s->agent_socket, &p, sizeof(p), MSG_DONTWAIT);
-	if (n == 0)
-		cleanup_fd(&s->agent_socket);
-	if (n == (ssize_t)sizeof(p) && p.word == LIFE_SIZE) {
-		size = (struct winsize){ .ws_col = p.value & 0xffff, .ws_row = (uint32_t)p.value >> 16 };
-		ioctl(console, TIOCSWINSZ, &size);
-	}
-	return n == (ssize_t)sizeof(p) && p.word == LIFE_STOP;
-}
-
-/* Have the host hear how the main process ended; TELL_MS is for a host that is slow. */
-static void tell_host(struct session *s)
-{
-	struct life_packet p = { .word = LIFE_EXITED, .value = s->status };
-	struct pollfd poll_fd = { .fd = s->agent_socket, .events = POLLIN };
-	long long end = clock_ms() + TELL_MS, left;
-
-	if (s->agent_socket < 0 || send(s->agent_socket, &p, sizeof(p), MSG_NOSIGNAL) < 0)
-		return;
-	while ((left = end - clock_ms()) > 0) {
-		if (poll(&poll_fd, 1, (int)left) <= 0)
-			continue;
-		if (recv(s->agent_socket, &p, sizeof(p), 0) <= 0 || p.word == LIFE_TOLD)
-			return;
-	}
-	kmsg(KMSG_WARNING, "the host did not hear how the main process ended");
-}
-
 /* Sleep and reap until the machine shall end. Return: how. */
-static enum power_kind watch(int signals, int console, struct button *button, struct session *session)
+static enum power_kind watch(int signals, int console, struct button *button, struct host *host)
 {
 	enum { SIGNALS, AGENT, BUTTON, FDS = BUTTON + BUTTON_FDS };
+	struct session *session = host->session;
+	int wait = session->ended ? 0 : -1;
 	struct pollfd p[FDS];
 	enum power_kind kind;
 	size_t i;
@@ -192,42 +152,24 @@ static enum power_kind watch(int signals, int console, struct button *button, st
 		p[AGENT] = (struct pollfd){ .fd = session->agent_socket, .events = POLLIN };
 		for (i = 0; i < BUTTON_FDS; i++)
 			p[BUTTON + i] = (struct pollfd){ .fd = button->fd[i], .events = POLLIN };
-		if (!session->ended && poll(p, ARRAY_SIZE(p), -1) < 0)
+		if (poll(p, ARRAY_SIZE(p), wait) < 0)
 			continue;
 		/* Before the main process: one that called reboot and left must get its reboot. */
 		if (read_signals(signals, &kind))
 			return kind;
 		session_reap(session);
-		if (session->ended) {
-			tell_host(session);
-			return POWER_OFF;
-		}
-		if (host_says_stop(session, console, p[AGENT].revents))
+		if (host_says_stop(host, console, p[AGENT].revents))
 			return POWER_OFF;
 		if (button_pressed(button, p + BUTTON)) {
 			kmsg(KMSG_INFO, "power button pressed");
 			return POWER_OFF;
 		}
+		if (!session->ended)
+			continue;
+		if (host_tell(host))
+			return host_untold(host) ? POWER_OFF_UNTOLD : POWER_OFF;
+		wait = HOST_STEP_MS;
 	}
-}
-
-/* The exec server, with a socket between it and us. */
-static void start_agent(struct session *s, const struct config *config)
-{
-	struct life_config life = { .has_token = config->has_token };
-	int pair[2];
-
-	memcpy(life.token, config->token, sizeof(life.token));
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		kmsg(KMSG_ERR, "exec server: %s", strerror(errno));
-		return;
-	}
-	life.init = pair[1];
-	s->agent = serve_fork(&life);
-	close(pair[1]);
-	s->agent_socket = pair[0];
-	if (s->agent < 0)
-		kmsg(KMSG_ERR, "exec server: fork: %s", strerror(-s->agent));
 }
 
 static void __attribute__((noreturn)) give_up(const char *what, int err)
@@ -241,6 +183,7 @@ int main(int argc, char **argv)
 	long long start = clock_us(), mounted, loaded;
 	struct session session = { .agent_socket = -1 };
 	struct config config;
+	struct host host;
 	struct button button;
 	enum power_kind kind;
 	unsigned int modules;
@@ -268,7 +211,7 @@ int main(int argc, char **argv)
 	modules = module_load_all();
 	loaded = clock_us();
 	net_configure(&config);
-	start_agent(&session, &config);
+	host_start(&host, &session, &config);
 	button_open(&button);
 
 	console = console_open();
@@ -281,7 +224,7 @@ int main(int argc, char **argv)
 	kmsg(KMSG_INFO, "started: mounts %lld us, %u modules %lld us, console %lld us",
 	     mounted - start, modules, loaded - mounted, clock_us() - loaded);
 
-	kind = watch(signals, console, &button, &session);
+	kind = watch(signals, console, &button, &host);
 	power_stop(&session);
 	power_end(kind, console);
 }

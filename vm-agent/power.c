@@ -120,13 +120,15 @@ static void flush(void)
 		}
 }
 
-/* Tell the host that this reboot was wanted. Under QEMU it does not return. Nobody there, or no
- * such thing on this architecture or under lockdown: the reset alone has to do. */
-static void announce_reboot(void)
+/* Tell the host what the end alone would not. Under QEMU it does not return. Nobody there, or no
+ * such thing on this architecture or under lockdown: the end has to do. */
+static void announce(uint8_t word)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	if (ioperm(EXITPORT_BASE, EXITPORT_SIZE, 1) == 0)
-		outb(EXITPORT_REBOOT, EXITPORT_BASE);
+		outb(word, EXITPORT_BASE);
+#else
+	(void)word;
 #endif
 }
 
@@ -140,15 +142,22 @@ static void announce_reboot(void)
  */
 void power_end(enum power_kind kind, int console)
 {
-	static const int commands[] = { [POWER_OFF] = RB_POWER_OFF, [POWER_REBOOT] = RB_AUTOBOOT };
+	static const struct {
+		int command;
+		uint8_t word;		/* 0: none */
+	} ends[] = {
+		[POWER_OFF] = { RB_POWER_OFF, 0 },
+		[POWER_OFF_UNTOLD] = { RB_POWER_OFF, EXITPORT_UNTOLD },
+		[POWER_REBOOT] = { RB_AUTOBOOT, EXITPORT_REBOOT },
+	};
 
-	static_assert(ARRAY_SIZE(commands) == POWER_KIND_COUNT, "a command for each kind");
+	static_assert(ARRAY_SIZE(ends) == POWER_KIND_COUNT, "an end for each kind");
 	assert(getpid() == 1);
 	console_drain(console);
 	flush();
-	if (kind == POWER_REBOOT)
-		announce_reboot();
-	reboot(commands[kind]);
+	if (ends[kind].word)
+		announce(ends[kind].word);
+	reboot(ends[kind].command);
 	kmsg(KMSG_CRIT, "reboot: %s", strerror(errno));
 	for (;;)
 		pause();

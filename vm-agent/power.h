@@ -7,6 +7,7 @@ struct session;
 
 enum power_kind {
 	POWER_OFF,
+	POWER_OFF_UNTOLD,	/* and nobody was told how the main process ended */
 	POWER_REBOOT,
 	POWER_KIND_COUNT
 };

@@ -168,7 +168,7 @@ pid_t serve_fork(const struct life_config *life)
 	setsid();
 	prctl(PR_SET_NAME, "vm-agent serve");
 	child_prepare();
-	_exit(serve_vsock(0, life));
+	_exit(serve_vsock(SERVE_ABSENT, life));
 }
 
 /* Whatever is closed of 0 to 2 must not become a connection. */

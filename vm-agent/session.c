@@ -31,6 +31,7 @@
 #include "kmsg.h"
 #include "proto.h"
 #include "request.h"
+#include "serve.h"
 #include "user.h"
 #include "util.h"
 
@@ -60,13 +61,14 @@ static void fail(struct session *s, const struct child_failure *f, const struct 
 	s->status = status << 8;
 }
 
-/* Pid 1 leads the session of the console, its main process is the foreground job. */
+/* The caller leads the session of the console, its main process is the foreground job. */
 static void take_console(int console)
 {
 	/* EPERM: pid 1 leads a session already. */
 	if (setsid() < 0 && errno != EPERM)
 		kmsg(KMSG_WARNING, "setsid: %s", strerror(errno));
-	if (ioctl(console, TIOCSCTTY, 0) < 0)
+	/* 1: from whoever has it. Whose it is the host says. */
+	if (ioctl(console, TIOCSCTTY, 1) < 0)
 		kmsg(KMSG_WARNING, "console: no job control: TIOCSCTTY: %s", strerror(errno));
 }
 
@@ -135,13 +137,15 @@ static void end(struct session *s, int status)
 		kmsg(KMSG_INFO, "main process exited with status %d", WEXITSTATUS(status));
 }
 
-/* The exec server has ended. It is not started again: what it died of would come again. */
+/* The exec server has ended. It serves no more commands: what it died of would come again. */
 static void end_agent(struct session *s, int status)
 {
 	s->agent = 0;
 	if (WIFSIGNALED(status))
 		kmsg(KMSG_ERR, "exec server killed by signal %d: no more commands from the host",
 		     WTERMSIG(status));
+	else if (WEXITSTATUS(status) == SERVE_ABSENT)
+		s->agent_absent = true;
 	else if (WEXITSTATUS(status))
 		kmsg(KMSG_ERR, "exec server exited with status %d: no more commands from the host",
 		     WEXITSTATUS(status));

@@ -13,6 +13,7 @@ struct session {
 	bool ended;
 	int status;		/* of waitpid(2), once ended */
 	pid_t agent;		/* the exec server; 0 or less: none (any more) */
+	bool agent_absent;	/* it has left: there is no vsock to serve */
 	int agent_socket;	/* to it; -1: none (any more) */
 };
 

@@ -5,19 +5,21 @@
  * The agent dials; nobody polls. Of every dial the guest's port must be below 1024, which takes root there, and the
  * hello must carry the token that its init was given (seed.c). A link that greets so replaces the one before. An agent
  * that is a service of another init has no token, for our file went with the first file system: it is
- * believed as long as no agent with the token has been there, and replaces nobody.
+ * believed as long as no agent with the token has been there, and replaces nobody. If it asks for the config it gets it
+ * with the welcome: the one large record here, which may wait until the guest takes it.
  *
  *	link	FREE --a dial--> GREETING --hello, token--> UP --its end, a newer one, malformed--> FREE
  *		GREETING --5 s, anything but hello--> FREE
  *
  *	agent	ABSENT --hello--> GREETED --ready--> READY
  *		GREETED, READY --the link's end--> the same for a moment --no new link--> LOST
- *		LOST --hello--> GREETED
+ *		... --the link was closed as malformed--> the same for a moment --no new link--> BROKEN
+ *		LOST, BROKEN --hello--> GREETED
  *
  * Timers are made before the sandbox shuts, one a link.
  *
  * The main command's end is told once and kept: `exited` is acknowledged each time it comes, and counted
- * the first time. What the guest sends is hostile: small records, bounded by wire.c; what it does not read of our few words
+ * the first time. What the guest sends is hostile: small records, bounded by wire.c; that it does not read our few words
  * ends its link.
  */
 #include "agent.h"
@@ -36,13 +38,15 @@
 #include "notify.h"
 #include "opts.h"
 #include "proto.h"
+#include "seed.h"
+#include "sendq.h"
 #include "util.h"
 #include "virtio_vsock.h"
 #include "vm.h"
 #include "watchdog.h"
 #include "wire.h"
 
-enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024 };
+enum { LINKS = 4, GREETING_MSEC = 5000, RETURN_MSEC = 3000, NET_MSEC = 10000, ROOT_PORTS = 1024, QUEUE_MAX = 64 << 10 };
 
 /* What a card was told to be while the VM ran. */
 struct card {
@@ -59,6 +63,7 @@ struct link {
 	enum link_state state;
 	int fd, watch, timer;
 	struct wire_in in;
+	struct sendq out;
 };
 
 struct agent {
@@ -67,6 +72,7 @@ struct agent {
 	int listener, listener_id;
 	int return_timer;               /* armed while a lost link may come back */
 	bool proven;                    /* an agent with the token has been there */
+	bool broken;                    /* the last link was closed for what came over it */
 	bool exited;
 	int status;                     /* of the main command, as exit statuses are */
 	uint16_t cols, rows;            /* of the console; 0: never told */
@@ -81,6 +87,7 @@ static const char *const state_names[] = {
 	[AGENT_GREETED] = "greeted",
 	[AGENT_READY] = "ready",
 	[AGENT_LOST] = "lost",
+	[AGENT_BROKEN] = "broken",
 };
 _Static_assert(ARRAY_SIZE(state_names) == AGENT_STATES, "a name for every state");
 
@@ -94,6 +101,19 @@ const char *agent_state_name(enum agent_state s)
 enum agent_state agent_state(const struct agent *a)
 {
 	return a->state;
+}
+
+/** agent_absence() - why there is no agent to take commands, for a person. @a: LOST or BROKEN. Return: static string. */
+const char *agent_absence(const struct agent *a)
+{
+	return a->state == AGENT_BROKEN ? "the agent in the guest broke the protocol, and did not come back" :
+					  "the agent in the guest was lost";
+}
+
+/** agent_broken() - whether what the agent sent was the end of its last link. @a. Return: so. */
+bool agent_broken(const struct agent *a)
+{
+	return a->broken;
 }
 
 /** agent_exited() - whether the main command ended. @a. @status: set when it did. Return: so. */
@@ -148,6 +168,7 @@ static void drop(struct link *l)
 	loop_timer_set(loop, l->timer, 0);
 	cleanup_fd(&l->fd);
 	wire_in_free(&l->in);
+	sendq_drop(&l->out);
 	l->state = LINK_FREE;
 	if (was_up && !a->exited)
 		loop_timer_set(loop, a->return_timer, RETURN_MSEC);
@@ -166,16 +187,20 @@ static void on_return_timeout(void *arg, uint32_t events)
 		loop_timer_set(a->vm->loop, a->return_timer, RETURN_MSEC);
 		return;
 	}
-	warn("the agent in the guest was lost");
-	a->state = AGENT_LOST;
+	a->state = a->broken ? AGENT_BROKEN : AGENT_LOST;
+	warn("%s", agent_absence(a));
 	ctl_tell_agent(a->vm->ctl);
 }
 
-/* Send a record. A peer that does not read the few there are loses its link. */
+/* Send a record. A config may wait, and few words may behind it; who does not read those alone loses its link. */
 static void send_record(struct link *l, struct wire_out *w)
 {
-	if (wire_end(w) || send(l->fd, w->data, w->len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)w->len)
+	size_t most = l->out.data || w->len > WIRE_SMALL ? WIRE_LARGE + QUEUE_MAX : 0;
+
+	if (wire_end(w) || sendq_put(&l->out, l->fd, w->data, w->len, most))
 		drop(l);
+	else
+		loop_mod(l->a->vm->loop, l->watch, l->out.data ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	wire_drop(w);
 }
 
@@ -209,6 +234,15 @@ static void say_net(struct link *l, const struct card *c)
 	send_record(l, &w);
 }
 
+/* What an init finds in its file system (seed.c). */
+static void say_config(struct link *l)
+{
+	struct wire_out w;
+
+	seed_record(&l->a->vm->cfg, &w);
+	send_record(l, &w);
+}
+
 /* Take the link, and give what a machine without a clock or a source of chance lacks. */
 static void say_welcome(struct link *l)
 {
@@ -236,7 +270,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 	static struct log_limit limit = LOG_LIMIT_INIT;
 	const struct vm_config *c = &l->a->vm->cfg;
 	uint8_t token[sizeof(c->token)];
-	uint32_t version;
+	uint32_t version, flags = 0;
 	struct link *old;
 	bool proven;
 
@@ -248,6 +282,7 @@ static bool hello(struct link *l, const struct wire_record *r)
 		drop(l);
 		return true;
 	}
+	wire_get_u32(r, PROTO_K_FLAGS, &flags);
 	old = up(l->a);
 	proven = wire_get_bytes(r, PROTO_K_TOKEN, token, sizeof(token));
 	if (proven ? memcmp(token, c->token, sizeof(token)) != 0 : l->a->proven || old) {
@@ -264,7 +299,10 @@ static bool hello(struct link *l, const struct wire_record *r)
 	assert(l->state == LINK_GREETING);
 	l->state = LINK_UP;
 	l->a->state = AGENT_GREETED;
+	l->a->broken = false;
 	say_welcome(l);
+	if (l->state == LINK_UP && !proven && c->command && (flags & PROTO_ASKS_CONFIG))
+		say_config(l);
 	return true;
 }
 
@@ -325,6 +363,18 @@ static bool record(struct link *l, const struct wire_record *r)
 	}
 }
 
+/* Send on. Return: whether the link ended by that. */
+static bool flush(struct link *l)
+{
+	if (sendq_flush(&l->out, l->fd)) {
+		drop(l);
+		return true;
+	}
+	if (!l->out.data)
+		loop_mod(l->a->vm->loop, l->watch, EPOLLIN);
+	return false;
+}
+
 static void on_link(void *arg, uint32_t events)
 {
 	static struct log_limit limit = LOG_LIMIT_INIT;
@@ -335,7 +385,8 @@ static void on_link(void *arg, uint32_t events)
 	ssize_t n = at ? recv(l->fd, at, room, MSG_DONTWAIT) : -1;
 	int e = 0;
 
-	(void)events;
+	if ((events & EPOLLOUT) && flush(l))
+		return;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && at)
 		return;
 	if (n <= 0) {
@@ -354,6 +405,7 @@ static void on_link(void *arg, uint32_t events)
 	if (e >= 0 || l->state == LINK_FREE)
 		return;
 	warn_limited(&limit, "the agent in the guest sent what it must not: its link is closed");
+	l->a->broken |= l->state == LINK_UP;
 	drop(l);
 }
 

@@ -295,7 +295,7 @@ static void reply_agent(struct conn *c)
 	if (agent_state(c->vm->agent) == AGENT_READY)
 		conn_ok(c);
 	else
-		conn_error(c, ECONNRESET, "the agent in the guest was lost");
+		conn_error(c, ECONNRESET, agent_absence(c->vm->agent));
 }
 
 /** ctl_tell_agent() - answer who waits for the agent: it is ready, or was lost. @ctl: or NULL. */

@@ -6,6 +6,8 @@
  * Documentation/driver-api/early-userspace/buffer-format.rst), so one more with one small file follows
  * the user's initrd, whatever that is compressed with. It starts at a multiple of 4 or the kernel drops it.
  * The file is a record (proto.h): no limit to lengths, and nothing of the user's on the kernel's command line.
+ *
+ * An agent that is a service of another init never sees it; it gets the same over its link (agent.c).
  */
 #include "seed.h"
 
@@ -83,12 +85,10 @@ static void put_net(struct wire_out *w, const struct net_config *n)
 		wire_put_text(w, PROTO_K_NET, text);
 }
 
-static int record(const struct vm_config *c, struct wire_out *w)
+static void put_config(const struct vm_config *c, struct wire_out *w)
 {
 	unsigned int i;
 
-	wire_begin(w, PROTO_CONFIG);
-	wire_put(w, PROTO_K_TOKEN, c->token, sizeof(c->token));
 	for (i = 0; c->command && c->command[i]; i++)
 		wire_put_text(w, PROTO_K_ARG, c->command[i]);
 	for (i = 0; i < c->envs; i++)
@@ -102,6 +102,24 @@ static int record(const struct vm_config *c, struct wire_out *w)
 	if (c->command)
 		wire_put_u32(w, PROTO_K_STREAMS, c->tty ? 1 << PROTO_TTY : 1 << PROTO_STDIN | 1 << PROTO_STDOUT |
 			     1 << PROTO_STDERR);
+}
+
+/**
+ * seed_record() - make the config for an agent that our file did not reach: without the token, which is for an init
+ * @c: planted
+ * @w: begun and filled; the caller ends and drops it
+ */
+void seed_record(const struct vm_config *c, struct wire_out *w)
+{
+	wire_begin(w, PROTO_CONFIG);
+	put_config(c, w);
+}
+
+static int record(const struct vm_config *c, struct wire_out *w)
+{
+	wire_begin(w, PROTO_CONFIG);
+	wire_put(w, PROTO_K_TOKEN, c->token, sizeof(c->token));
+	put_config(c, w);
 	return wire_end(w) || w->len > CONFIG_MAX ? -E2BIG : 0;
 }
 

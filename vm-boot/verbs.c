@@ -72,8 +72,8 @@ static void verb_ready(struct conn *c, struct msg *req)
 		conn_error(c, ESHUTDOWN, "the VM has ended");
 	else if (agent ? state == AGENT_READY : vm_booted(c->vm))
 		conn_ok(c);
-	else if (agent && state == AGENT_LOST)
-		conn_error(c, ECONNRESET, "the agent in the guest was lost");
+	else if (agent && (state == AGENT_LOST || state == AGENT_BROKEN))
+		conn_error(c, ECONNRESET, agent_absence(c->vm->agent));
 	else
 		conn_wait_for(c, agent ? WAITS_AGENT : WAITS_BOOT);
 }

@@ -29,7 +29,7 @@ static const struct opts opts = {
 	.about = "Ask a VM something, or tell it to do something.",
 	.epilog = "verbs:\n"
 		  "  status                name, state, engine and so on, as key=value lines\n"
-		  "  ready                 wait until the guest's console is up\n"
+		  "  ready [boot|agent]    wait until the guest's console is up, or its agent takes commands\n"
 		  "  wait                  wait until the VM ends; print cause and status\n"
 		  "  pause, resume         stop the guest where it is; go on\n"
 		  "  stop [SEC]            ask the guest to power off; after SEC (10), kill it\n"

@@ -58,6 +58,7 @@ static const struct {
 	[CAUSE_POWEROFF] = { "poweroff", 0 },
 	[CAUSE_EXITED] = { "exited", 0 },
 	[CAUSE_AGENT_LOST] = { "agent-lost", 125 },
+	[CAUSE_AGENT_BROKEN] = { "agent-broken", 125 },
 	[CAUSE_STOPPED] = { "stopped", 0 },
 	[CAUSE_REBOOT] = { "reboot", 125 },
 	[CAUSE_RESET] = { "reset", 125 },
@@ -271,14 +272,16 @@ static void write_status(struct vm *vm)
 	cleanup_fd(&vm->cfg.status_fd);
 }
 
-/* What a guest that switched itself off was to be and was. One that is told to end does not tell of its main command. */
-static enum vm_cause judge_poweroff(struct vm *vm)
+/* What a guest that switched itself off was to be and was. @untold: its main command ended, nobody heard how. One that is told to end does not tell of its main command. */
+static enum vm_cause judge_poweroff(struct vm *vm, bool untold)
 {
 	if (agent_exited(vm->agent, &vm->status))
 		return CAUSE_EXITED;
 	if (vm->asked)
 		return CAUSE_STOPPED;
-	return vm->cfg.command ? CAUSE_AGENT_LOST : CAUSE_POWEROFF;
+	if (!vm->cfg.command && !untold)
+		return CAUSE_POWEROFF;
+	return agent_broken(vm->agent) ? CAUSE_AGENT_BROKEN : CAUSE_AGENT_LOST;
 }
 
 /**
@@ -290,7 +293,7 @@ void vm_ended(struct vm *vm, enum vm_cause cause)
 {
 	if (vm->state == VM_ENDED)
 		return;
-	vm->cause = cause == CAUSE_POWEROFF ? judge_poweroff(vm) : cause;
+	vm->cause = cause == CAUSE_POWEROFF || cause == CAUSE_UNTOLD ? judge_poweroff(vm, cause == CAUSE_UNTOLD) : cause;
 	if (vm->cause != CAUSE_EXITED)
 		vm->status = causes[vm->cause].status;
 	vm->state = VM_ENDED;

@@ -30,6 +30,7 @@ enum vm_cause {
 	CAUSE_POWEROFF,         /* the guest switched itself off */
 	CAUSE_EXITED,           /* its main command ended */
 	CAUSE_AGENT_LOST,       /* it did not tell how its main command ended, or fell silent (--watchdog) */
+	CAUSE_AGENT_BROKEN,     /* likewise, after it sent what it must not */
 	CAUSE_STOPPED,          /* somebody asked: stop, TERM, the reader left */
 	CAUSE_REBOOT,           /* the guest's init announced it */
 	CAUSE_RESET,            /* it did not */
@@ -38,7 +39,8 @@ enum vm_cause {
 	CAUSE_KILLED,           /* kill, a second TERM, or a stop that took too long */
 	CAUSE_TIMEOUT,
 	CAUSE_FAILED,           /* the machine, not the guest */
-	CAUSES
+	CAUSES,
+	CAUSE_UNTOLD = CAUSES   /* no VM's, an engine's word: off because the main command ended, nobody was told how */
 };
 
 struct vm {

@@ -26,12 +26,14 @@
  *
  * Life cycle, host port 1024, from a source port below 1024: records both ways.
  *
- *	agent	hello			VERSION, BOOT_ID, TOKEN
+ *	agent	hello			VERSION, BOOT_ID; of an init TOKEN, of a service FLAGS
  *		ready
  *		exited			STATUS or SIGNAL of the main command; repeated until acknowledged
  *		pong			COOKIE
  *		net-set			COOKIE of the `net` that was heard: the card is so
  *	host	welcome			the link is taken; TIME now, SEED for the guest's entropy
+ *		config			after it, to a service that asks with PROTO_ASKS_CONFIG, if there is a command to
+ *					run: as in the file below, without TOKEN
  *		acknowledged		`exited` was heard
  *		stop			end the machine
  *		ping			COOKIE
@@ -81,7 +83,7 @@ enum proto_kind {
 	PROTO_K_CWD,
 	PROTO_K_USER,
 	PROTO_K_STREAMS,                /* u32 */
-	PROTO_K_FLAGS,                  /* u32, PROTO_DETACH */
+	PROTO_K_FLAGS,                  /* u32: exec: PROTO_DETACH; hello: PROTO_ASKS_CONFIG */
 	PROTO_K_SIZE,                   /* le16 columns, le16 rows */
 	PROTO_K_NAME,                   /* of a signal, without SIG */
 	PROTO_K_PID,                    /* u32 */
@@ -100,7 +102,7 @@ enum proto_kind {
 };
 
 /* Bits of PROTO_K_FLAGS. */
-enum { PROTO_DETACH = 1 };
+enum { PROTO_DETACH = 1, PROTO_ASKS_CONFIG = 1 };
 
 #define PROTO_CONFIG_FILE ".pipevm"     /* in the root of the initial file system */
 

@@ -10,8 +10,8 @@
 enum {
 	WIRE_HEADER = 8,                /* of a record: le32 length of its body, le16 type, le16 0 */
 	WIRE_FIELD_HEADER = 8,          /* of a field: le32 length, le16 kind, le16 0 */
-	WIRE_SMALL = 4096,              /* largest body of any record but an `exec` request */
-	WIRE_LARGE = 2 << 20,           /* ... of that one */
+	WIRE_SMALL = 4096,              /* largest body of any record but an `exec` request or a config */
+	WIRE_LARGE = 2 << 20,           /* ... of those */
 };
 
 /* A record being written. */

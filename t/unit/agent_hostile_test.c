@@ -2,7 +2,7 @@
 /*
  * agent_hostile_test.c - the exec server and clients that are many, late, or mean it harm.
  *
- * Connections that must be closed after 5 s are made first and looked at last.
+ * Connections that must be closed after a time are made first and looked at last.
  */
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -8,6 +8,8 @@
  *	guest_vsock echo PORT			listen: prints `listening`, answers one connection with what it says
  *	guest_vsock life TOKEN			dial the host's life-cycle port from a port below 1024 with this token (32
  *						hex digits): prints `welcome` or `refused`, and in the first case waits
+ *	guest_vsock seed FROM			be an agent without a token, greet from this port, and print the seed that it is
+ *						given, in hex; ends when the host has heard of the end
  *	guest_vsock hostile DEED		be an agent without a token, greet, and do it: see deeds[]; prints `closed` when
  *						the host hangs up, `open` when it does not within 2 s
  *	guest_vsock exec CID COMMAND...		ask the agent there to run COMMAND: prints `refused` or `answered`
@@ -119,6 +121,51 @@ static int life(const char *hex)
 	return !copy(fd, STDOUT_FILENO);
 }
 
+static int greet(int fd)
+{
+	struct wire_out w;
+	int ok;
+
+	wire_begin(&w, PROTO_LIFE_HELLO);
+	wire_put_u32(&w, PROTO_K_VERSION, PROTO_VERSION);
+	ok = !wire_end(&w) && send(fd, w.data, w.len, MSG_NOSIGNAL) == (ssize_t)w.len;
+	wire_drop(&w);
+	return ok;
+}
+
+static int seed(unsigned int from)
+{
+	int fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, from);
+	unsigned char bytes[PROTO_SEED];
+	struct wire_record r;
+	struct wire_in in;
+	unsigned int i;
+
+	if (fd < 0)
+		return 1;
+	wire_in_init(&in, WIRE_SMALL);
+	if (!greet(fd))
+		return failed("send");
+	while (wire_next(&in, &r) != 1) {
+		size_t room;
+		void *at = wire_room(&in, &room);
+		ssize_t n = read(fd, at, room);
+
+		if (n <= 0)
+			return say("refused");
+		wire_got(&in, (size_t)n);
+	}
+	if (r.type != PROTO_LIFE_WELCOME || !wire_get_bytes(&r, PROTO_K_SEED, bytes, sizeof(bytes)))
+		return say("none");
+	for (i = 0; i < sizeof(bytes); i++)
+		printf("%02x", bytes[i]);
+	say("");
+	shutdown(fd, SHUT_WR);
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		continue;
+	return 0;
+}
+
 /* -- a hostile agent -- */
 
 static int send_raw(int fd, const void *data, size_t len)
@@ -211,7 +258,6 @@ static int hostile(const char *deed)
 {
 	const struct timeval patience = { .tv_sec = 2 };
 	unsigned char answer[4096];
-	struct wire_out w;
 	unsigned int i;
 	ssize_t n;
 	int fd;
@@ -222,9 +268,7 @@ static int hostile(const char *deed)
 	fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, 600 + i);
 	if (fd < 0)
 		return 1;
-	wire_begin(&w, PROTO_LIFE_HELLO);
-	wire_put_u32(&w, PROTO_K_VERSION, PROTO_VERSION);
-	if (wire_end(&w) || !send_raw(fd, w.data, w.len) || read(fd, answer, sizeof(answer)) <= 0)
+	if (!greet(fd) || read(fd, answer, sizeof(answer)) <= 0)
 		return say("refused");
 	for (i = 0; i < sizeof(deeds) / sizeof(*deeds); i++)
 		if (!strcmp(deeds[i].name, deed) && !deeds[i].fn(fd) && errno != EPIPE && errno != ECONNRESET)
@@ -283,6 +327,8 @@ int main(int argc, char *argv[])
 		return do_bind(number(argv[2]), 1);
 	if (argc == 3 && !strcmp(verb, "life") && strlen(argv[2]) == 32)
 		return life(argv[2]);
+	if (argc == 3 && !strcmp(verb, "seed"))
+		return seed(number(argv[2]));
 	if (argc == 3 && !strcmp(verb, "hostile"))
 		return hostile(argv[2]);
 	if (argc > 3 && !strcmp(verb, "exec"))

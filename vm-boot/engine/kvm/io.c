@@ -35,6 +35,8 @@ static void port_write(struct machine *m, uint16_t port, uint8_t v)
 	case EXITPORT_BASE:
 		if (v == EXITPORT_REBOOT)
 			machine_ended(m, CAUSE_REBOOT);
+		else if (v == EXITPORT_UNTOLD)
+			machine_ended(m, CAUSE_UNTOLD);
 		break;
 	}
 }

@@ -187,6 +187,8 @@ static void on_child(void *arg, uint32_t events)
 	}
 	if (!told && status == EXITPORT_QEMU_STATUS(EXITPORT_REBOOT)) {
 		cause = CAUSE_REBOOT;
+	} else if (!told && status == EXITPORT_QEMU_STATUS(EXITPORT_UNTOLD)) {
+		cause = CAUSE_UNTOLD;
 	} else if (!told) {
 		cause = CAUSE_FAILED;
 		if (status >= 128)
