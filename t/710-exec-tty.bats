@@ -34,7 +34,6 @@ ex() {
 	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
 }
 
-
 # -- who has one --
 
 @test "-t is a terminal, without it there is none: with -i, without, in all combinations" {
@@ -62,7 +61,10 @@ ex() {
 
 @test "the terminal is a controlling one, of the user's" {
 	[ "$(ex -t -u user sh -c 'echo ok >/dev/tty; echo too >"$(tty)"; stat -c %U "$(tty)"')" = $'ok\r\ntoo\r\nuser\r' ]
-	[ "$(ex -t sh -c 'ps -o pid,pgid,sid,tty | grep -c "pts"; exit 3')" ] || [ $? -eq 3 ]
+	# Leader of its session, in front, and the terminal's major number is that of a pty.
+	run -3 ex -t sh -c 'read -r pid _ _ _ group session tty front _ </proc/self/stat
+		echo "$((group == pid)) $((session == pid)) $((tty >> 8)) $((front == pid))"; exit 3'
+	[ "${output//$'\r'/}" = '1 1 136 1' ]
 }
 
 @test "its size: at the start, and when it changes" {

@@ -75,6 +75,13 @@ no_leak() {
 	return $bad
 }
 
+# job_ends STATUS PID: a job of this shell ends so. (`run wait` would ask a subshell, whose job it is not.)
+job_ends() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" -eq "$1" ] || { echo "job ended with $status, not $1" && return 1; }
+}
+
 # limit COMMAND...: run it with an end to patience; its own death by a signal is a crash, and no status.
 limit() {
 	local status=0
