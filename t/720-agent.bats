@@ -282,15 +282,35 @@ job_status() {
 	[ ! -e v ]
 }
 
-@test "a service in a system with an init of its own: it has no token, and is believed" {
-	fore service -m 192M -a 'console=ttyS0 rdinit=/bin/sh'
+# with_service NAME: a VM of this test's own whose init is a shell and whose agent is a service without a token, with
+# guest_vsock.
+with_service() {
+	fore "$1" -m 192M -a 'console=ttyS0 rdinit=/bin/sh'
 	# shellcheck disable=SC2016 # the guest's
 	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run
 		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; vm-agent serve &\n' >/dev/null
 	ctl ready agent
+	ex -i sh -c 'cat >/guest_vsock; chmod +x /guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
+}
+
+@test "output that breaks off half-way, and then a good end: 125, never success" {
+	with_service broken
+	# One who means harm in the agent's place.
+	# shellcheck disable=SC2016 # the guest's
+	con --run 'kill $(pidof vm-agent); until /guest_vsock bind 1 >/dev/null; do :; done
+		/guest_vsock truncate >/up </dev/null & until grep -q listening /up; do :; done'
+	run -125 --separate-stderr ex --status-fd 8 x 8>status
+	[ "$stderr" = 'vm-exec: stdout: output truncated: 5000 of 10000 bytes came' ]
+	[ "$output" = "$(head -c 5000 /dev/zero | tr '\0' x)" ]
+	grep -q '^{"error":"stdout: output truncated' status
+	ctl kill >/dev/null
+	ends killed 125
+}
+
+@test "a service in a system with an init of its own: it has no token, and is believed" {
+	with_service service
 	[ "$(echo in | ex -i sh -c 'cat; exec cat /proc/1/comm')" = $'in\nsh' ]
 	# So is one that means harm, and gets no further than that.
-	ex -i sh -c 'cat >/guest_vsock; chmod +x /guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
 	before=$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)
 	anon=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")
 	# shellcheck disable=SC2016 # the guest's
