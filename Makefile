@@ -8,7 +8,7 @@ CC ?= cc
 
 # Debian packages: what building, running and testing need. The one list.
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
-	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
+	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux vim-tiny less expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
 	dropbear-bin openssh-client openssl libslirp-dev passt slirp4netns
 
@@ -101,7 +101,7 @@ $(BUILD)/t/unit/guest_udp $(BUILD)/t/unit/guest_vsock: $(wildcard lib/common/*.h
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -fno-pie $(INCLUDES) -static -s $(filter %.c,$^) -o $@
-unit: $(UNIT)
+unit: $(UNIT) ## build the unit tests and the tools of tests
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
@@ -109,7 +109,7 @@ FUZZ_SECONDS ?= 60
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(BUILD)/vm-agent/networds.o $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
-fuzzers:
+fuzzers: ## build the fuzz entries into .build/fuzz
 	@$(MAKE) --no-print-directory BUILD=.build/fuzz CC=clang LDFLAGS=-fsanitize=fuzzer \
 		CFLAGS="$(SANITIZE) -fsanitize=fuzzer-no-link" fuzz-programs
 fuzz: fuzzers ## run every fuzz entry FUZZ_SECONDS (60)

@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
+load lib/lend
 load lib/pty
 export PTY_TERM=vt100
 
@@ -161,33 +162,45 @@ ex() {
 
 # -- full screen --
 
-# screen REGEX: wait until a line of the tmux window matches.
+# screen REGEX: wait until a line of the tmux window matches; !REGEX: until none does.
 screen() {
 	local end=$((SECONDS + 60))
-	until tmux -S tmux capture-pane -p | grep -qE -- "$1"; do
-		[ $SECONDS -lt $end ] || { tmux -S tmux capture-pane -p && echo "never: $1" && return 1; }
-	done
+	if [ "${1#!}" != "$1" ]; then
+		while tmux -S tmux capture-pane -p | grep -qE -- "${1#!}"; do overdue $end "$1"; done
+	else
+		until tmux -S tmux capture-pane -p | grep -qE -- "$1"; do overdue $end "$1"; done
+	fi
+}
+
+# overdue SECONDS WHAT: fail when that time is over.
+overdue() {
+	[ $SECONDS -lt "$1" ] || { tmux -S tmux capture-pane -p && echo "never: $2" && false; }
 }
 
 keys() {
 	tmux -S tmux send-keys "$@"
 }
 
-@test "vi, less and top under tmux" {
+# full_screen VI INSERTING LESS TOP: edit, read and watch under tmux by these commands; INSERTING is what the screen shows
+# while VI inserts.
+full_screen() {
 	ex sh -c 'seq 1000 >/tmp/lines; rm -f /tmp/vi'
-	tmux -S tmux -f /dev/null new-session -d -x 80 -y 24 'env PS1="READY> " dash' 3>&-
+	echo 'set -g default-terminal screen' >tmux.conf
+	tmux -S tmux -f tmux.conf new-session -d -x 80 -y 24 'env PS1="READY> " dash' 3>&-
 	screen '^READY>'
-	keys 'stty -g >before; vm-exec -it -e TERM vi /tmp/vi' Enter
+	keys "stty -g >before; vm-exec -it -e TERM $1 /tmp/vi" Enter
 	screen '^~'
-	keys i 'hello from vi'
+	keys i
+	screen "$2"
+	keys 'hello from vi'
 	screen '^hello from vi'
 	# A key that follows at once would be part of an escape sequence.
 	keys Escape
-	screen '^- /tmp/vi'
+	screen "!$2"
 	keys ':wq' Enter
 	screen '^READY> *$'
 	[ "$(ex cat /tmp/vi)" = 'hello from vi' ]
-	keys 'clear; vm-exec -it -e TERM less /tmp/lines' Enter
+	keys "clear; vm-exec -it -e TERM $3 /tmp/lines" Enter
 	screen '^20$'
 	keys G
 	screen '^1000$'
@@ -197,14 +210,26 @@ keys() {
 	keys q
 	keys 'clear' Enter
 	screen '^READY> *$'
-	keys 'clear; vm-exec -it -e TERM top -d 1' Enter
-	screen '^ *PID +PPID'
+	keys "clear; vm-exec -it -e TERM $4 -d 1" Enter
+	screen '^ *PID +(PPID|USER)'
 	keys q
 	keys 'clear' Enter
 	screen '^READY> *$'
 	keys 'stty -g >after; echo do""ne' Enter
 	screen '^done'
 	diff before after
+}
+
+@test "busybox's vi, less and top under tmux" {
+	full_screen 'busybox vi' '^I /tmp/vi' 'busybox less' 'busybox top'
+}
+
+@test "vim, less and top under tmux" {
+	lend tty vim.tiny less top
+	# What it knows of the terminal that tmux is.
+	limit vm-exec mkdir -p /lib/terminfo/s
+	limit vm-cp /lib/terminfo/s/screen :/lib/terminfo/s
+	full_screen 'vim.tiny -N -u NONE' '^-- INSERT --' less top
 }
 
 # -- the local terminal afterwards --
