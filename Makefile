@@ -8,7 +8,7 @@ CC ?= cc
 
 # Debian packages: what building, running and testing need. The one list.
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
-	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux expect socat strace cpio dash procps \
+	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux vim-tiny less expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
 	dropbear-bin openssh-client openssl libslirp-dev passt slirp4netns tshark tcpdump
 
@@ -35,6 +35,8 @@ BUILT := vm-boot vm-ctl vm-console vm-exec vm-net vm-agent
 $(BUILD)/vm-boot/%.o: INCLUDES += -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine -Ivm-boot/engine/kvm
 $(BUILD)/t/%.o: INCLUDES += -It/unit -Ivm-boot -Ivm-boot/virtio -Ivm-boot/engine \
 	-Ivm-boot/engine/kvm -iquote vm-console -Ivm-net -Ivm-agent
+# The headers of one tool alone: another has an agent.h, too.
+$(BUILD)/t/unit/session_test.o: INCLUDES := -Ilib/common -It/unit -Ivm-exec
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -104,7 +106,7 @@ $(BUILD)/t/lib/ahead.so: t/lib/ahead.c Makefile
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -fPIC -shared $< -o $@
-unit: $(UNIT) $(BUILD)/t/lib/ahead.so
+unit: $(UNIT) $(BUILD)/t/lib/ahead.so ## build the unit tests and the tools of tests
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
@@ -112,7 +114,7 @@ FUZZ_SECONDS ?= 60
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(BUILD)/vm-agent/networds.o $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
-fuzzers:
+fuzzers: ## build the fuzz entries into .build/fuzz
 	@$(MAKE) --no-print-directory BUILD=.build/fuzz CC=clang LDFLAGS=-fsanitize=fuzzer \
 		CFLAGS="$(SANITIZE) -fsanitize=fuzzer-no-link" fuzz-programs
 fuzz: fuzzers ## run every fuzz entry FUZZ_SECONDS (60)

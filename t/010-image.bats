@@ -128,7 +128,9 @@ stopped_build() {
 	own_dir
 	stopped_build
 	kill -KILL $pid
-	wait $pid || [ $? -eq 137 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 137 ]
 	: >"$BATS_TEST_TMPDIR/pipe"
 	[ -n "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
 	[ -z "$(ls "$VM_IMAGE_DIR/.store")$(vm-image ls)" ]
@@ -141,7 +143,9 @@ stopped_build() {
 	stopped_build
 	kill -TERM $pid
 	: >"$BATS_TEST_TMPDIR/pipe"
-	wait $pid || [ $? -eq 143 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 143 ]
 	[ ! -s "$BATS_TEST_TMPDIR/out" ]
 	[ -z "$(find "$VM_IMAGE_DIR" -maxdepth 1 -name '.tmp.*')" ]
 }
@@ -150,7 +154,8 @@ stopped_build() {
 	own_dir
 	a=$(vm-image build --name=one)
 	b=$(vm-image build --name two --kernel "$image/vmlinux" 2>/dev/null)
-	[ ! -e "$b/bzImage" ] && [ -s "$b/vmlinux" ]
+	[ ! -e "$b/bzImage" ]
+	[ -s "$b/vmlinux" ]
 	[ "$(vm-image ls | awk '{ print $1, $4 }')" = "one ${a##*/}
 two ${b##*/}" ]
 	vm-image rm two

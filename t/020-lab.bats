@@ -133,7 +133,9 @@ gone() {
 @test "SIGINT reaches the command, and the run dies of it with nothing left" {
 	start 'echo running; exec sleep 1000'
 	kill -INT $pid
-	wait $pid || [ $? -eq 130 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 130 ]
 	[ -z "$(cat <&7)" ]
 	gone
 }
@@ -141,7 +143,9 @@ gone() {
 @test "SIGTERM can be handled by the command" {
 	start 'trap "echo caught; exit 3" TERM; echo running; while :; do sleep 1000 & wait; done'
 	kill -TERM $pid
-	wait $pid || [ $? -eq 3 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 3 ]
 	[ "$(cat <&7)" = caught ]
 	gone
 }
@@ -149,7 +153,9 @@ gone() {
 @test "nothing is left when the run is killed" {
 	start 'echo running; exec sleep 1000'
 	kill -KILL $pid
-	wait $pid || [ $? -eq 137 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 137 ]
 	gone
 }
 

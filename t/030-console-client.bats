@@ -61,7 +61,9 @@ on_pty() {
 }
 
 same_terminal() {
-	[ -s before ] && [ -s after ] && diff before after
+	[ -s before ]
+	[ -s after ]
+	diff before after
 }
 
 @test "help, version and usage errors" {
@@ -301,7 +303,9 @@ same_terminal() {
 	pid=$!
 	read -r <started
 	kill -KILL $pid
-	wait $pid || [ $? -eq 137 ]
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 137 ]
 	[ "$(con -V vm --run 'echo mine')" = mine ]
 }
 
@@ -418,7 +422,7 @@ same_terminal() {
 		con -V vm --read-only >"out$i" 3>&- &
 		pids[i]=$!
 	done
-	echo typed | con -V vm --read-only --timeout 0.5 >/dev/null || [ $? -eq 124 ]
+	run -124 con -V vm --read-only --timeout 0.5 <<<typed
 	mkfifo begun
 	con -v -V vm --timeout 20 --wait-for '\n1000\n' >out4 2>begun 3>&- &
 	pids[4]=$!
@@ -435,10 +439,10 @@ same_terminal() {
 
 @test "a late reader has the replay, or not" {
 	serve vm --boot 'early words' -- cat
-	con -V vm --timeout 0.3 </dev/null >got || [ $? -eq 124 ]
-	grep -q 'early words' got
-	con -V vm --no-replay --timeout 0.3 </dev/null >got || [ $? -eq 124 ]
-	[ ! -s got ]
+	run -124 con -V vm --timeout 0.3 </dev/null
+	[[ $output == *'early words'* ]]
+	run -124 con -V vm --no-replay --timeout 0.3 </dev/null
+	[ -z "$output" ]
 }
 
 @test "every shell: pipe, group, chain" {

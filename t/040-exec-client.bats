@@ -150,7 +150,8 @@ ends() {
 	cmp "$ALL" err
 	[ "$(cat out)" = x ]
 	ex true >out 2>err
-	[ ! -s out ] && [ ! -s err ]
+	[ ! -s out ]
+	[ ! -s err ]
 	ex printf 'no newline' >out
 	printf 'no newline' | cmp - out
 }
@@ -785,6 +786,19 @@ ends() {
 	EOF
 	timeout 60 expect close.exp 3>&-
 	seen closed
+}
+
+@test "interactive: an agent that breaks the protocol leaves the terminal as it was" {
+	n=0
+	for mode in started,huge started,unknown started,flood started,reserved; do
+		n=$((n + 1))
+		serve "vm$n" --mode "$mode"
+		pty_same <<-'EOF'
+			send "vm-exec -it x; echo status=\$?\r"
+			want {vm-exec: agent: protocol error: }
+			want {status=125\r\nREADY> $}
+		EOF
+	done
 }
 
 @test "interactive: the escape" {

@@ -146,8 +146,8 @@ told() {
 	ends stopped 0
 	until grep -qx READY=1STOPPING=1 heard; do kill -0 $manager; done
 	kill $manager
-	NOTIFY_SOCKET=/nonexistent/x boot --timeout 0.1 2>err >/dev/null || [ $? -eq 124 ]
-	grep -qx "vm-boot: NOTIFY_SOCKET: /nonexistent/x: No such file or directory" err
+	NOTIFY_SOCKET=/nonexistent/x run -124 --separate-stderr boot --timeout 0.1
+	grep -qx 'vm-boot: NOTIFY_SOCKET: /nonexistent/x: No such file or directory' <<<"$stderr"
 }
 
 @test "--timeout ends it with 124" {
@@ -172,7 +172,7 @@ told() {
 	ctl ready
 	ctl status | grep -qx state=running
 	ctl kill
-	wait $job || [ $? -eq 125 ]
+	job_ends 125 $job
 
 	boot -d -n daemon | { read -r VM && echo "$VM" >handle; }
 	export VM=daemon
@@ -185,7 +185,7 @@ told() {
 	fore victim
 	ctl ready || :
 	kill -KILL "$BOOT"
-	wait "$JOB" || [ $? -eq 137 ]
+	job_ends 137 "$JOB"
 	for job in $WAITERS; do run wait "$job"; done
 	# shellcheck disable=SC2086 # numbers
 	gone $BOOT $KIDS
@@ -204,7 +204,7 @@ told() {
 	until ctl -V orphan status >words 2>/dev/null; do kill -0 $parent; done
 	child=$(sed -n 's/^pid=//p' words)
 	kill -KILL $parent
-	wait $parent || [ $? -eq 137 ]
+	job_ends 137 $parent
 	gone "$child"
 	[ -z "$(cat <&7)" ]
 	exec 7<&-
@@ -231,14 +231,14 @@ told() {
 }
 
 @test "the name of a dead VM can be taken: killed, or ended and never asked" {
-	for how in KILL TERM; do
+	for how in KILL:137 TERM:0; do
 		vm-boot --engine "$VM_ENGINE" --linger -n name >out 2>&1 3>&- &
 		job=$!
 		first out $job >/dev/null
 		pid=$(ctl -V name status | sed -n 's/^pid=//p')
 		kids=$(pgrep -P "$pid") || :
-		kill -$how "$pid"
-		wait $job || [ $? -eq 137 ]
+		kill -${how%:*} "$pid"
+		job_ends ${how#*:} $job
 		# shellcheck disable=SC2086 # numbers
 		gone $kids
 	done

@@ -248,10 +248,12 @@ in_dev() {
 	run -125 --separate-stderr in_dev 'mount -t tmpfs dev /dev' vm-boot --engine kvm
 	[ "$stderr" = 'vm-boot: /dev/kvm is not there: load kvm-intel or kvm-amd, or enable virtualization in the firmware' ]
 	run -125 --separate-stderr in_dev 'mount -t tmpfs dev /dev && mkdir /dev/kvm' vm-boot --engine kvm
-	[[ $stderr == 'vm-boot: /dev/kvm: '* ]] && [ "${#stderr_lines[@]}" -eq 1 ]
+	[[ $stderr == 'vm-boot: /dev/kvm: '* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
 	[ -e /dev/kvm ] || skip 'no /dev/kvm'
 	run -125 --separate-stderr in_dev 'mount --bind /dev/null /dev/kvm' vm-boot --engine kvm
-	[[ $stderr == 'vm-boot: /dev/kvm: is not the KVM this program speaks to'* ]] && [ "${#stderr_lines[@]}" -eq 1 ]
+	[[ $stderr == 'vm-boot: /dev/kvm: is not the KVM this program speaks to'* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
 	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
 	cp "$IMAGE/vmlinux" "$ROOT/bin/vm-boot" "$home"
 	chown -R 65534:65534 "$home"
@@ -429,7 +431,8 @@ in_dev() {
 	while IFS='|' read -r status words vm verb; do
 		run "-$status" --separate-stderr limit vm-ctl ${vm:+-V "$vm"} $verb </dev/null
 		echo "$vm $verb: $stderr"
-		[ -z "$output" ] && [ "${#stderr_lines[@]}" -eq 1 ]
+		[ -z "$output" ]
+		[ "${#stderr_lines[@]}" -eq 1 ]
 		# shellcheck disable=SC2053
 		[[ $stderr == vm-ctl:\ $words ]]
 	done <<-'EOF'

@@ -78,13 +78,6 @@ run_client() {
 	CLIENT=$!
 }
 
-# job_ends STATUS PID: a job of this shell ends so. (`run wait` would ask a subshell, whose job it is not.)
-job_ends() {
-	local status=0
-	wait "$2" || status=$?
-	[ "$status" -eq "$1" ] || { echo "job ended with $status, not $1" && return 1; }
-}
-
 # sum: of what comes.
 sum() {
 	sha256sum | cut -c 1-64
@@ -185,8 +178,8 @@ sum() {
 
 @test "what is closed stays closed: neither hang nor garbage" {
 	[ "$(ex echo out <&- 2>&-)" = out ]
-	[ "$(ex -i sh -c 'cat; echo in' <&- 2>&1)" = in ] || [ "$(ex -i sh -c 'cat; echo in' <&- 2>&1 | wc -l)" -eq 1 ]
-	ex sh -c 'exec >&- 2>&-; exit 9' || [ $? -eq 9 ]
+	[ "$(ex -i sh -c 'cat; echo in' <&- 2>&1)" = in ]
+	ends_with 9 sh -c 'exec >&- 2>&-; exit 9'
 	[ "$(ex sh -c 'echo a; exec >&-; echo b >&2; exit 0' 2>&1)" = $'a\nb' ]
 }
 
@@ -328,7 +321,7 @@ sum() {
 	done
 	leash writer
 	ex sh -c 'exec 9>"$1"; yes & exit 5' sh "$LEASH" | tr -d 'y\n' | cmp - /dev/null
-	[ "${PIPESTATUS[0]}" -eq 5 ] || :
+	[ "${PIPESTATUS[0]}" -eq 5 ]
 	let_go
 }
 
@@ -339,10 +332,10 @@ sum() {
 			# shellcheck disable=SC2086 # none or one
 			run_client $how sh -c 'exec 9>"$1"; trap "" HUP TERM; echo up; while :; do sleep 0.1; done' sh "$LEASH"
 			read -r up <pipe
-			# TERM is the command's, which ignores it, unless it has a terminal: KILL ends us either way.
+			# TERM is the command's, which ignores it.
 			kill -$sig $CLIENT
 			[ $sig = KILL ] || kill -KILL $CLIENT || :
-			wait $CLIENT || [ $? -eq 137 ] || [ "$how $sig" = '-it TERM' ]
+			job_ends 137 $CLIENT
 			let_go
 		done
 	done
@@ -424,11 +417,12 @@ footprint() {
 		ls /proc/$pid/fd | wc -l; sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p" /proc/$pid/status'
 	pid=$(ctl status | sed -n 's/^pid=//p')
 	find "/proc/$pid/fd" -mindepth 1 | wc -l
-	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status"
+	own_memory "$pid" 256
 }
 
 @test "many in a row: neither the agent nor vm-boot grows" {
-	count=$(share 200 80)
+	# Every status once, at least.
+	count=$(share 256 80)
 	[ "$REPEAT" -eq 1 ] || count=10000
 	cat >many <<-'END'
 		for ((i = 0; i < $1; i++)); do

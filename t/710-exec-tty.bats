@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
+load lib/lend
 load lib/pty
 export PTY_TERM=vt100
 
@@ -34,7 +35,6 @@ ex() {
 	timeout -s KILL "${LIMIT:-60}" vm-exec "$@" 3>&-
 }
 
-
 # -- who has one --
 
 @test "-t is a terminal, without it there is none: with -i, without, in all combinations" {
@@ -62,7 +62,10 @@ ex() {
 
 @test "the terminal is a controlling one, of the user's" {
 	[ "$(ex -t -u user sh -c 'echo ok >/dev/tty; echo too >"$(tty)"; stat -c %U "$(tty)"')" = $'ok\r\ntoo\r\nuser\r' ]
-	[ "$(ex -t sh -c 'ps -o pid,pgid,sid,tty | grep -c "pts"; exit 3')" ] || [ $? -eq 3 ]
+	# Leader of its session, in front, and the terminal's major number is that of a pty.
+	run -3 ex -t sh -c 'read -r pid _ _ _ group session tty front _ </proc/self/stat
+		echo "$((group == pid)) $((session == pid)) $((tty >> 8)) $((front == pid))"; exit 3'
+	[ "${output//$'\r'/}" = '1 1 136 1' ]
 }
 
 @test "its size: at the start, and when it changes" {
@@ -157,35 +160,64 @@ ex() {
 	END
 }
 
+@test "the escape leaves, and what was left is hung up; typed twice it is a key" {
+	ex mkfifo /tmp/left
+	ex cat /tmp/left >/dev/null &
+	job=$!
+	pty_same 30 <<-'END'
+		send "vm-exec -it --escape ^] sh -c 'exec 9>/tmp/left; stty raw -echo; echo up; head -c 2 | od -An -tx1; exec sleep 98765'; echo status=\$?\r"
+		want {\nup}
+		send "\035\035x"
+		want {1d 78}
+		send "\035"
+		want {status=129\r\n}
+		want {READY> $}
+	END
+	wait $job
+	ex rm /tmp/left
+}
+
 # -- full screen --
 
-# screen REGEX: wait until a line of the tmux window matches.
+# screen REGEX: wait until a line of the tmux window matches; !REGEX: until none does.
 screen() {
 	local end=$((SECONDS + 60))
-	until tmux -S tmux capture-pane -p | grep -qE -- "$1"; do
-		[ $SECONDS -lt $end ] || { tmux -S tmux capture-pane -p && echo "never: $1" && return 1; }
-	done
+	if [ "${1#!}" != "$1" ]; then
+		while tmux -S tmux capture-pane -p | grep -qE -- "${1#!}"; do overdue $end "$1"; done
+	else
+		until tmux -S tmux capture-pane -p | grep -qE -- "$1"; do overdue $end "$1"; done
+	fi
+}
+
+# overdue SECONDS WHAT: fail when that time is over.
+overdue() {
+	[ $SECONDS -lt "$1" ] || { tmux -S tmux capture-pane -p && echo "never: $2" && false; }
 }
 
 keys() {
 	tmux -S tmux send-keys "$@"
 }
 
-@test "vi, less and top under tmux" {
+# full_screen VI INSERTING LESS TOP: edit, read and watch under tmux by these commands; INSERTING is what the screen shows
+# while VI inserts.
+full_screen() {
 	ex sh -c 'seq 1000 >/tmp/lines; rm -f /tmp/vi'
-	tmux -S tmux -f /dev/null new-session -d -x 80 -y 24 'env PS1="READY> " dash' 3>&-
+	echo 'set -g default-terminal screen' >tmux.conf
+	tmux -S tmux -f tmux.conf new-session -d -x 80 -y 24 'env PS1="READY> " dash' 3>&-
 	screen '^READY>'
-	keys 'stty -g >before; vm-exec -it -e TERM vi /tmp/vi' Enter
+	keys "stty -g >before; vm-exec -it -e TERM $1 /tmp/vi" Enter
 	screen '^~'
-	keys i 'hello from vi'
+	keys i
+	screen "$2"
+	keys 'hello from vi'
 	screen '^hello from vi'
 	# A key that follows at once would be part of an escape sequence.
 	keys Escape
-	screen '^- /tmp/vi'
+	screen "!$2"
 	keys ':wq' Enter
 	screen '^READY> *$'
 	[ "$(ex cat /tmp/vi)" = 'hello from vi' ]
-	keys 'clear; vm-exec -it -e TERM less /tmp/lines' Enter
+	keys "clear; vm-exec -it -e TERM $3 /tmp/lines" Enter
 	screen '^20$'
 	keys G
 	screen '^1000$'
@@ -195,14 +227,26 @@ keys() {
 	keys q
 	keys 'clear' Enter
 	screen '^READY> *$'
-	keys 'clear; vm-exec -it -e TERM top -d 1' Enter
-	screen '^ *PID +PPID'
+	keys "clear; vm-exec -it -e TERM $4 -d 1" Enter
+	screen '^ *PID +(PPID|USER)'
 	keys q
 	keys 'clear' Enter
 	screen '^READY> *$'
 	keys 'stty -g >after; echo do""ne' Enter
 	screen '^done'
 	diff before after
+}
+
+@test "busybox's vi, less and top under tmux" {
+	full_screen 'busybox vi' '^I /tmp/vi' 'busybox less' 'busybox top'
+}
+
+@test "vim, less and top under tmux" {
+	lend tty vim.tiny less top
+	# What it knows of the terminal that tmux is.
+	limit vm-exec mkdir -p /lib/terminfo/s
+	limit vm-cp /lib/terminfo/s/screen :/lib/terminfo/s
+	full_screen 'vim.tiny -N -u NONE' '^-- INSERT --' less top
 }
 
 # -- the local terminal afterwards --

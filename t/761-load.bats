@@ -54,7 +54,8 @@ at_ease() {
 	for to in '203.0.113.9:443 body' '[2001:db8::9]:443 small'; do
 		run -0 in_guest openssl s_client -connect "${to% *}" "${tls[@]}" </dev/null
 		[[ $output =~ 'has read '([0-9]+)' bytes and written '([0-9]+)' bytes' ]]
-		[ "${BASH_REMATCH[1]}" -gt 80000 ] && [ "${BASH_REMATCH[2]}" -gt 80000 ]
+		[ "${BASH_REMATCH[1]}" -gt 80000 ]
+		[ "${BASH_REMATCH[2]}" -gt 80000 ]
 		printf 'GET /%s HTTP/1.0\r\n\r\n' "${to#* }" |
 			in_guest openssl s_client -quiet -connect "${to% *}" "${tls[@]}" 2>client.err | cmp - "${to#* }"
 		grep -qx "FILE:${to#* }" bg/tls.err

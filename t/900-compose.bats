@@ -258,9 +258,11 @@ all_ways() {
 	for status in 0 1 124 125 255; do run -$status limit vm-boot --with sh -c "exit $status"; done
 	run -143 limit vm-boot --with sh -c 'kill $$'
 	run -125 --separate-stderr limit vm-boot -k none --with echo never
-	[ -z "$output" ] && [ "$stderr" = 'vm-boot: kernel: none: No such file or directory' ]
+	[ -z "$output" ]
+	[ "$stderr" = 'vm-boot: kernel: none: No such file or directory' ]
 	run -125 --separate-stderr limit vm-boot -k text --with echo never
-	[ -z "$output" ] && [ "$stderr" = 'vm-boot: text: is neither a bzImage nor an ELF vmlinux' ]
+	[ -z "$output" ]
+	[ "$stderr" = 'vm-boot: text: is neither a bzImage nor an ELF vmlinux' ]
 	# Its stdin, stdout and arguments are its own, and so is its process.
 	[ "$(echo in | limit vm-boot --with sh -c 'cat; printf "<%s>" "$@"' - 'a b' '' '*')" = $'in\n<a b><><*>' ]
 	limit sh -c 'echo $$; exec vm-boot --with sh -c "echo \$\$"' >pids
@@ -276,7 +278,8 @@ all_ways() {
 @test "the program's death ends the VM, the VM's death is the program's to see" {
 	run -0 limit vm-boot --with sh -c 'vm-ctl wait & vm-ctl kill >/dev/null; wait $!; vm-ctl status || echo "then $?"'
 	echo "$output"
-	[ "${lines[0]}" = killed ] && [ "${lines[1]}" = 125 ]
+	[ "${lines[0]}" = killed ]
+	[ "${lines[1]}" = 125 ]
 	[ "${lines[-1]}" = 'then 1' ]
 	[[ ${lines[-2]} == *'the VM has ended' ]]
 }

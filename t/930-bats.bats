@@ -46,14 +46,16 @@ suite() {
 		}
 		@TEST "status and streams are the command's" {
 			run -7 --separate-stderr vm_run sh -c 'echo out; echo err >&2; exit 7'
-			[ "$output" = out ] && [ "$stderr" = err ]
+			[ "$output" = out ]
+			[ "$stderr" = err ]
 		}
 		@TEST "vm_wait_for, vm_stop" {
 			vm_start -m 128M
 			vm_wait_for '[#$] '
 			old=$VM
 			vm_stop
-			[ -z "${VM-}" ] && [ ! -e "$old" ]
+			[ -z "${VM-}" ]
+			[ ! -e "$old" ]
 		}
 	END
 	[ "$(grep -c '^ok ' tap)" -eq 6 ]

@@ -135,6 +135,12 @@ void control_stop(struct control *c)
 	loop_del(c->loop, &c->watch);
 }
 
+/** control_look() - take what is there without waiting to be told. @c: started, or stopped. */
+void control_look(struct control *c)
+{
+	on_control(c, EPOLLIN);
+}
+
 /** control_signal() - pass a signal on. @c: started. @name: without SIG, static. */
 void control_signal(struct control *c, const char *name)
 {

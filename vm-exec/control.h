@@ -28,6 +28,7 @@ struct control {
 
 int control_start(struct control *c);
 void control_stop(struct control *c);
+void control_look(struct control *c);
 void control_signal(struct control *c, const char *name);
 void control_resize(struct control *c, const struct winsize_cells *size);
 bool control_idle(const struct control *c);

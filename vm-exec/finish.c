@@ -2,8 +2,9 @@
 /*
  * finish.c - how a session ends: when all is there, when it is not, when the agent is lost, in time.
  *
- * The states are at the head of session.c. Three waits are bounded, by one timer: for output that is
- * missing after `exit`, for the VM's word after the agent is lost, for the agent after a kill.
+ * The states are at the head of session.c. Four waits are bounded, by one timer: for the answer to the
+ * request, for output that is missing after `exit`, for the VM's word after the agent is lost, for the
+ * agent after a kill.
  */
 #include "finish.h"
 
@@ -83,7 +84,7 @@ void session_check(struct session *s)
 /**
  * session_patience() - begin to wait for the agent, or the VM
  * @s: session
- * @msec: how long at most, as long as nothing comes
+ * @msec: how long at most, as long as nothing comes; 0: no longer
  */
 void session_patience(struct session *s, uint64_t msec)
 {
@@ -100,6 +101,11 @@ static void on_grace(void *arg, uint32_t events)
 		return;
 	if (s->timed_out) {
 		over_timeout(s, "it was killed");
+	} else if (s->state == SESSION_STARTING) {
+		/* We may have been stopped meanwhile: the answer may be there. */
+		control_look(&s->control);
+		if (s->state == SESSION_STARTING)
+			session_fail(s, "agent: it does not answer");
 	} else if (s->state == SESSION_LOST) {
 		s->vm_heard = true;
 		pump_end(&s->out);

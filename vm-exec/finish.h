@@ -6,7 +6,10 @@
 #include "log.h"
 #include "session.h"
 
-enum { SESSION_GRACE = 10000 };         /* ms without a byte that `exit` has promised, or the end */
+enum {
+	SESSION_ANSWER = 60000, /* ms for `started` or `failed`; vm-agent hangs up on a request after 35 s */
+	SESSION_GRACE = 10000,  /* ms without a byte that `exit` has promised, or the end */
+};
 
 void session_over(struct session *s, enum outcome_kind kind);
 void session_fail(struct session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);

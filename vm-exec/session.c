@@ -10,7 +10,7 @@
  * OVER (the outcome is known, the loop stops).
  *
  *	STARTING  `started`					-> RUNNING; with -d OVER
- *	STARTING  `failed`					-> OVER
+ *	STARTING  `failed`, or neither in SESSION_ANSWER	-> OVER
  *	RUNNING	  `exit`					-> ENDED
  *	STARTING, RUNNING  the connection ends			-> LOST
  *	ENDED	  every output is at its end and written	-> OVER
@@ -120,6 +120,7 @@ static int take_started(struct session *s, const struct wire_record *r)
 	if (s->cfg->detach && control_more(&s->control))
 		return protocol_error(s, "a record after the last");
 	s->state = SESSION_RUNNING;
+	session_patience(s, 0);
 	if (s->cfg->detach) {
 		session_over(s, OUTCOME_STARTED);
 		return 0;
@@ -320,7 +321,9 @@ int session_init(struct session *s, const struct config *c, struct agent *a, con
 		e = open_streams(s);
 	if (!e)
 		e = open_control(s);
-	if (!e)
-		ask_for_end(s);
-	return e;
+	if (e)
+		return e;
+	session_patience(s, SESSION_ANSWER);
+	ask_for_end(s);
+	return 0;
 }

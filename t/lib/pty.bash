@@ -33,5 +33,6 @@ pty_same() {
 	} >script.exp
 	rm -f before after
 	timeout -s KILL 90 expect -f script.exp 3>&-
-	[ -s before ] && diff before after
+	[ -s before ]
+	diff before after
 }

@@ -75,6 +75,13 @@ no_leak() {
 	return $bad
 }
 
+# job_ends STATUS PID: a job of this shell ends so. (`run wait` would ask a subshell, whose job it is not.)
+job_ends() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" -eq "$1" ] || { echo "job ended with $status, not $1" && return 1; }
+}
+
 # limit COMMAND...: run it with an end to patience; its own death by a signal is a crash, and no status.
 limit() {
 	local status=0
@@ -154,6 +161,15 @@ few() {
 	n=$(share $(($# - 1)) "$1")
 	shift
 	printf '%s\n' "${@:1:n}"
+}
+
+# own_memory PID MIB: KiB of anonymous memory of a vm-boot whose guest has MIB: without the guest's, which on kvm is its
+# own and the largest of its mappings.
+own_memory() {
+	awk -v guest="$2" '/^[0-9a-f]+-[0-9a-f]+ / { size = 0 }
+		/^Size:/ { size = $2 }
+		/^Anonymous:/ && size < guest * 1024 - 2048 { kib += $2 }
+		END { print kib + 0 }' "/proc/$1/smaps"
 }
 
 # as_nobody COMMAND...

@@ -13,6 +13,9 @@
  *	guest_vsock hostile DEED		be an agent without a token, greet, and do it: see deeds[]; prints `closed` when
  *						the host hangs up, `open` when it does not within 2 s
  *	guest_vsock exec CID COMMAND...		ask the agent there to run COMMAND: prints `refused` or `answered`
+ *	guest_vsock truncate			be the agent, without a token: prints `listening`, and to one request with stdout
+ *						and stderr sends half of the bytes it counts, and drops stdout before it tells
+ *						a good end
  *
  * What fails is printed as the errno's name, with status 1.
  */
@@ -75,19 +78,26 @@ static int dial(unsigned int cid, unsigned int port, unsigned int from)
 	return fd;
 }
 
-static int do_bind(unsigned int port, int then_echo)
+static int listen_on(unsigned int port)
 {
 	struct sockaddr_vm at = address(VMADDR_CID_ANY, port);
 	int fd = socket(AF_VSOCK, SOCK_STREAM, 0);
 
 	if (fd < 0)
-		return failed("socket");
+		return -failed("socket");
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
-		return failed("bind");
+		return -failed("bind");
+	return listen(fd, PROTO_STREAMS) < 0 ? -failed("listen") : fd;
+}
+
+static int do_bind(unsigned int port, int then_echo)
+{
+	int fd = listen_on(port);
+
+	if (fd < 0)
+		return 1;
 	if (!then_echo)
 		return say("bound");
-	if (listen(fd, 1) < 0)
-		return failed("listen");
 	say("listening");
 	fd = accept(fd, NULL, NULL);
 	return fd < 0 ? failed("accept") : !copy(fd, fd);
@@ -301,6 +311,71 @@ static int ask_exec(unsigned int cid, char *argv[])
 	return say("answered");
 }
 
+/* -- an agent whose output breaks off -- */
+
+enum { HALF = 5000 };
+
+/* Greet the host as an agent that is ready. Return: the link, to be kept open, or -1. */
+static int be_agent(void)
+{
+	int fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, 600);
+
+	if (fd >= 0 && send_word(fd, PROTO_LIFE_HELLO, PROTO_K_VERSION, PROTO_VERSION) &&
+	    send_word(fd, PROTO_LIFE_READY, 0, 0))
+		return fd;
+	return -1;
+}
+
+/* Take the connections of one session. Return: whether they are a command's without stdin. */
+static int take_streams(int listener, int stream[PROTO_STREAMS])
+{
+	unsigned char hello[PROTO_HELLO];
+	int i, fd;
+
+	for (i = 0; i < 3; i++) {
+		fd = accept(listener, NULL, NULL);
+		if (fd < 0 || recv(fd, hello, sizeof(hello), MSG_WAITALL) != (ssize_t)sizeof(hello) ||
+		    hello[4] >= PROTO_STREAMS)
+			return 0;
+		stream[hello[4]] = fd;
+	}
+	return stream[PROTO_CONTROL] && stream[PROTO_STDOUT] && stream[PROTO_STDERR];
+}
+
+static int send_end(int fd)
+{
+	struct wire_out w;
+
+	wire_begin(&w, PROTO_EXIT);
+	wire_put_u32(&w, PROTO_K_STATUS, 0);
+	wire_put_u64(&w, PROTO_K_BYTES_OUT, 2 * HALF);
+	wire_put_u64(&w, PROTO_K_BYTES_ERR, 0);
+	return !wire_end(&w) && send_raw(fd, w.data, w.len);
+}
+
+static int truncated(void)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	int stream[PROTO_STREAMS] = { 0 }, listener = listen_on(PROTO_EXEC_PORT);
+	static unsigned char bytes[HALF];
+	unsigned char request[4096];
+
+	if (listener < 0)
+		return 1;
+	if (be_agent() < 0)
+		return failed("life");
+	say("listening");
+	if (!take_streams(listener, stream) || read(stream[PROTO_CONTROL], request, sizeof(request)) <= 0)
+		return failed("streams");
+	memset(bytes, 'x', sizeof(bytes));
+	setsockopt(stream[PROTO_STDOUT], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (!send_word(stream[PROTO_CONTROL], PROTO_STARTED, PROTO_K_PID, 7) ||
+	    !send_raw(stream[PROTO_STDOUT], bytes, sizeof(bytes)) || close(stream[PROTO_STDOUT]) < 0 ||
+	    close(stream[PROTO_STDERR]) < 0 || !send_end(stream[PROTO_CONTROL]))
+		return failed("send");
+	return !copy(stream[PROTO_CONTROL], STDOUT_FILENO);
+}
+
 int main(int argc, char *argv[])
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -331,6 +406,8 @@ int main(int argc, char *argv[])
 		return seed(number(argv[2]));
 	if (argc == 3 && !strcmp(verb, "hostile"))
 		return hostile(argv[2]);
+	if (argc == 2 && !strcmp(verb, "truncate"))
+		return truncated();
 	if (argc > 3 && !strcmp(verb, "exec"))
 		return ask_exec(number(argv[2]), argv + 3);
 	fputs("usage: see the head of guest_vsock.c\n", stderr);
