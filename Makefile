@@ -90,6 +90,10 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
+# The agent's parts and headers, with a loop of the test's own.
+$(BUILD)/t/unit/life_test.o: INCLUDES = -Ilib/common -It/unit -iquote vm-agent
+$(BUILD)/t/unit/life_test: $(call objs,t/unit/life_test.c vm-agent/life.c vm-agent/control.c) $(LIB)
+	$(link)
 $(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test netverbs_test redirect_test): LDLIBS += -lslirp
 $(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
 # They run in a guest, as vm-agent does.
