@@ -149,6 +149,58 @@ static void test_window(void)
 	CHECK(cfg(0, cap + 16, 2) == 2, "that shows the number of queues");
 }
 
+/* What a driver without ECAM does: an address to CF8, then data at CFC to CFF. */
+static void point(uint32_t address)
+{
+	pci_port_access(&bus, PORT_PCI_ADDR, &address, 4, true);
+}
+
+static uint32_t in(uint16_t port, size_t len)
+{
+	uint32_t v = 0;
+
+	pci_port_access(&bus, port, &v, len, false);
+	return v;
+}
+
+static void out(uint16_t port, uint32_t v, size_t len)
+{
+	pci_port_access(&bus, port, &v, len, true);
+}
+
+static void test_ports(void)
+{
+	static const uint32_t enable = 1u << 31, slot1 = 1u << 11;
+
+	point(enable | slot1);
+	CHECK(in(PORT_PCI_ADDR, 4) == (enable | slot1), "CF8 reads as it was written");
+	CHECK(in(PORT_PCI_DATA, 4) == 0x10441af4, "four bytes of configuration space at CFC");
+	CHECK(in(PORT_PCI_DATA, 2) == 0x1af4 && in(PORT_PCI_DATA + 2, 2) == 0x1044, "two, at either half");
+	CHECK(in(PORT_PCI_DATA, 1) == 0xf4 && in(PORT_PCI_DATA + 1, 1) == 0x1a && in(PORT_PCI_DATA + 2, 1) == 0x44 &&
+	      in(PORT_PCI_DATA + 3, 1) == 0x10, "one, at each of four");
+	point(enable | slot1 | 0x3c);
+	out(PORT_PCI_DATA, 0x5a, 1);
+	CHECK(cfg(1, 0x3c, 4) == 0x5a, "a byte is written, and nothing beside it");
+	out(PORT_PCI_DATA, 0xffff00a5, 4);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xa5, "... or with bytes that cannot be");
+	point(enable | slot1 | 0x04);
+	out(PORT_PCI_DATA, 0x0406, 2);
+	CHECK(cfg(1, 0x04, 2) == 0x0406, "two bytes are written");
+	out(PORT_PCI_DATA, 2, 2);
+	out(PORT_PCI_ADDR, 0, 1);
+	out(PORT_PCI_ADDR + 2, 0, 2);
+	CHECK(in(PORT_PCI_ADDR, 4) == (enable | slot1 | 0x04), "CF8 takes four bytes or none");
+	CHECK(in(PORT_PCI_ADDR, 1) == 0xff && in(PORT_PCI_ADDR, 2) == 0xffff, "... and gives as many");
+	point(slot1);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff, "not enabled: ones");
+	point(enable | 1u << 16 | slot1);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff, "another bus: ones");
+	point(enable | 7u << 11);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff && in(PORT_PCI_DATA + 3, 1) == 0xff, "an empty slot: ones");
+	point(enable | slot1 | 1u << 8);
+	CHECK(in(PORT_PCI_DATA, 2) == 0xffff, "a function that is not there: ones");
+}
+
 int main(void)
 {
 	make_bus();
@@ -157,6 +209,7 @@ int main(void)
 	enable_msix(1);
 	test_identity();
 	test_bar_sizing();
+	test_ports();
 	test_features();
 	test_console();
 	test_masking();
