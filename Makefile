@@ -110,6 +110,10 @@ FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(BUILD)/vm-agent/networds.o $(LIB)
 	$(link)
+# vm-exec's own headers, and its library alone: vm-boot, vm-console and vm-agent have files and names like them.
+$(BUILD)/t/fuzz/exec_records_fuzz.o: INCLUDES = -Ilib/common -iquote vm-exec
+$(BUILD)/t/fuzz/exec_records_fuzz: $(BUILD)/t/fuzz/exec_records_fuzz.o $(VMEXEC_LIB) $(LIB)
+	$(link)
 fuzz-programs: $(FUZZERS)
 fuzzers:
 	@$(MAKE) --no-print-directory BUILD=.build/fuzz CC=clang LDFLAGS=-fsanitize=fuzzer \
