@@ -92,6 +92,10 @@ $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(VMEXEC_LIB) 
 	$(link)
 $(BUILD)/t/unit/exec_server: $(call objs,t/unit/exec_server.c $(wildcard t/unit/exec/*.c)) $(LIB)
 	$(link)
+# The agent's parts and headers, with a loop of the test's own.
+$(BUILD)/t/unit/life_test.o: INCLUDES = -Ilib/common -It/unit -iquote vm-agent
+$(BUILD)/t/unit/life_test: $(call objs,t/unit/life_test.c vm-agent/life.c vm-agent/control.c) $(LIB)
+	$(link)
 $(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test netverbs_test redirect_test): LDLIBS += -lslirp
 $(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
 # They run in a guest, as vm-agent does.
@@ -112,6 +116,10 @@ unit: $(UNIT) $(BUILD)/t/lib/ahead.so ## build the unit tests and the tools of t
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 60
 $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(BOOT_LIB) $(CONSOLE_LIB) $(NET_LIB) $(BUILD)/vm-agent/request.o $(BUILD)/vm-agent/networds.o $(LIB)
+	$(link)
+# vm-exec's own headers, and its library alone: vm-boot, vm-console and vm-agent have files and names like them.
+$(BUILD)/t/fuzz/exec_records_fuzz.o: INCLUDES = -Ilib/common -iquote vm-exec
+$(BUILD)/t/fuzz/exec_records_fuzz: $(BUILD)/t/fuzz/exec_records_fuzz.o $(VMEXEC_LIB) $(LIB)
 	$(link)
 fuzz-programs: $(FUZZERS)
 fuzzers: ## build the fuzz entries into .build/fuzz

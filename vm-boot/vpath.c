@@ -53,13 +53,14 @@ static void drop(struct client *c)
 	cleanup_fd(&c->fd);
 }
 
-/* The line is there: "CONNECT PORT". The device answers with OK, or closes. */
+/* The line is there: "CONNECT PORT", and no NUL that hides what follows. The device answers with OK, or closes. */
 static void dial(struct client *c)
 {
 	uint64_t port;
 
 	loop_del(c->p->vm->loop, &c->watch);
-	if (strncmp(c->line, "CONNECT ", 8) || parse_u64(c->line + 8, 0, UINT32_MAX - 1, &port) ||
+	if (strlen(c->line) != c->len || strncmp(c->line, "CONNECT ", 8) ||
+	    parse_u64(c->line + 8, 0, UINT32_MAX - 1, &port) ||
 	    vsock_dial_socket(c->p->vm->vsock, (uint32_t)port, &c->fd))
 		drop(c);
 }

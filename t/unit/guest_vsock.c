@@ -12,6 +12,8 @@
  *						given, in hex; ends when the host has heard of the end
  *	guest_vsock hostile DEED		be an agent without a token, greet, and do it: see deeds[]; prints `closed` when
  *						the host hangs up, `open` when it does not within 2 s
+ *	guest_vsock mute			be as many agents as the host listens to at once, and say nothing: prints `full` when
+ *						one more is not wanted, then `closed` when all are closed within 10 s, or `open`
  *	guest_vsock exec CID COMMAND...		ask the agent there to run COMMAND: prints `refused` or `answered`
  *	guest_vsock truncate			be the agent, without a token: prints `listening`, and to one request with stdout
  *						and stderr sends half of the bytes it counts, and drops stdout before it tells
@@ -20,10 +22,12 @@
  * What fails is printed as the errno's name, with status 1.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/vm_sockets.h>
 
@@ -289,6 +293,33 @@ static int hostile(const char *deed)
 	return say(n < 0 && errno == EAGAIN ? "open" : "closed");
 }
 
+/* -- agents that say nothing -- */
+
+enum { MUTES = 4, MUTE_PORT = 700, FULL_MSEC = 4000, MUTE_MSEC = 10000 };
+
+static int mute(void)
+{
+	struct pollfd p[MUTES + 1];
+	struct timespec now, begin;
+	int i, left;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (i = 0; i <= MUTES; i++) {
+		p[i] = (struct pollfd){ .fd = dial(VMADDR_CID_HOST, PROTO_LIFE_PORT, MUTE_PORT + (unsigned int)i), .events = POLLIN };
+		if (p[i].fd < 0)
+			return 1;
+	}
+	if (poll(&p[MUTES], 1, FULL_MSEC) == 1 && poll(p, MUTES, 0) == 0)
+		say("full");
+	for (i = 0; i < MUTES; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = MUTE_MSEC - (int)((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000);
+		if (left < 0 || poll(&p[i], 1, left) != 1)
+			return say("open");
+	}
+	return say("closed");
+}
+
 static int ask_exec(unsigned int cid, char *argv[])
 {
 	unsigned char hello[PROTO_HELLO] = { 'p', 'v', 'm', PROTO_VERSION, PROTO_CONTROL }, answer[256];
@@ -408,6 +439,8 @@ int main(int argc, char *argv[])
 		return hostile(argv[2]);
 	if (argc == 2 && !strcmp(verb, "truncate"))
 		return truncated();
+	if (argc == 2 && !strcmp(verb, "mute"))
+		return mute();
 	if (argc > 3 && !strcmp(verb, "exec"))
 		return ask_exec(number(argv[2]), argv + 3);
 	fputs("usage: see the head of guest_vsock.c\n", stderr);

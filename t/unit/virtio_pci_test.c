@@ -1,214 +1,6 @@
 // SPDX-License-Identifier: ISC
-/*
- * virtio_pci_test.c - a driver against our virtio-pci: one that keeps the rules, and one that doesn't.
- *
- * The device models, the front end and the PCI bus are the real ones; KVM is not there: ioctl() is
- * ours and counts the interrupts. The hostile driver writes random values to random registers, rings
- * and descriptors; given a number as argument it does that many rounds (make soak).
- */
-#include <errno.h>
-#include <linux/kvm.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
-
-#include "loop.h"
-#include "virtio_console.h"
-#include "pci.h"
-#include "port.h"
-#include "virtio_rng.h"
-#include "tap.h"
-#include "util.h"
-#include "virtio.h"
-#include "virtio_pci.h"
-#include "worker.h"
-#include "x86/layout.h"
-
-enum { MEM = 1 << 20, DESC = 0x1000, AVAIL = 0x2000, USED = 0x3000, DATA = 0x4000 };
-
-static unsigned int interrupts;
-static uint32_t last_data;
-
-int ioctl(int fd, unsigned long request, ...)
-{
-	va_list ap;
-
-	(void)fd;
-	va_start(ap, request);
-	if (request == KVM_SIGNAL_MSI) {
-		interrupts++;
-		last_data = va_arg(ap, struct kvm_msi *)->data;
-	}
-	va_end(ap);
-	return 0;
-}
-
-static uint8_t *ram;
-static struct gmem mem;
-static struct pci_bus bus;
-static struct worker *worker;
-static struct virtio_dev *console, *rng;
-static struct virtio_pci *front[2];
-static char printed[4096], typed[64];
-static size_t printed_len, typed_len;
-
-static size_t room(void *arg)
-{
-	(void)arg;
-	return 4096;
-}
-
-static void sink_write(void *arg, const void *buf, size_t len)
-{
-	(void)arg;
-	len = MIN(len, sizeof(printed) - printed_len);
-	memcpy(printed + printed_len, buf, len);
-	printed_len += len;
-}
-
-static unsigned int flushes;
-
-static void sink_flush(void *arg)
-{
-	(void)arg;
-	__atomic_add_fetch(&flushes, 1, __ATOMIC_RELEASE);
-}
-
-static size_t sink_input(void *arg, void *buf, size_t len)
-{
-	size_t n = MIN(len, typed_len);
-
-	(void)arg;
-	memcpy(buf, typed, n);
-	typed_len -= n;
-	return n;
-}
-
-static uint64_t bar_of(unsigned int slot)
-{
-	uint32_t v;
-
-	pci_ecam_access(&bus, (uint64_t)slot << 15 | 0x10, &v, 4, false);
-	return v & ~15u;
-}
-
-static void w(unsigned int slot, uint32_t off, uint32_t v, size_t len)
-{
-	pci_mem_access(&bus, bar_of(slot) + off, &v, len, true);
-}
-
-static uint32_t r(unsigned int slot, uint32_t off, size_t len)
-{
-	uint32_t v = 0;
-
-	pci_mem_access(&bus, bar_of(slot) + off, &v, len, false);
-	return v;
-}
-
-static uint32_t cfg(unsigned int slot, uint32_t off, size_t len)
-{
-	uint32_t v = 0;
-
-	pci_ecam_access(&bus, (uint64_t)slot << 15 | off, &v, len, false);
-	return v;
-}
-
-static void enable_msix(unsigned int slot)
-{
-	uint32_t cap = cfg(slot, 0x34, 1), i;
-	uint8_t on = 0x80;
-
-	while (cap && cfg(slot, cap, 1) != 0x11)
-		cap = cfg(slot, cap + 1, 1);
-	pci_ecam_access(&bus, (uint64_t)slot << 15 | (cap + 3), &on, 1, true);
-	for (i = 0; i < 3; i++) {
-		w(slot, 0x4000 + 16 * i, 0xfee00000, 4);
-		w(slot, 0x4008 + 16 * i, 0x40 + i, 4);
-		w(slot, 0x400c + 16 * i, 0, 4);
-	}
-}
-
-static void set_queue(unsigned int slot, uint16_t i, uint64_t base)
-{
-	w(slot, 22, i, 2);
-	w(slot, 24, 8, 2);
-	w(slot, 26, i + 1u, 2);
-	w(slot, 32, (uint32_t)(base + DESC), 4);
-	w(slot, 40, (uint32_t)(base + AVAIL), 4);
-	w(slot, 48, (uint32_t)(base + USED), 4);
-	w(slot, 28, 1, 2);
-}
-
-static void negotiate(unsigned int slot, uint16_t queues)
-{
-	uint16_t i;
-
-	w(slot, 20, 0, 1);
-	w(slot, 20, 1, 1);
-	w(slot, 20, 3, 1);
-	w(slot, 8, 1, 4);
-	w(slot, 12, 1, 4);      /* VERSION_1 alone */
-	w(slot, 20, 11, 1);
-	w(slot, 16, 0, 2);
-	for (i = 0; i < queues; i++)
-		set_queue(slot, i, i * 0x10000u);
-	w(slot, 20, 15, 1);
-}
-
-static void offer(uint64_t base, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags)
-{
-	uint8_t *d = ram + base + DESC + 16 * i, *a = ram + base + AVAIL;
-	uint16_t idx = get_le16(a + 2);
-
-	put_le64(d, addr);
-	put_le32(d + 8, len);
-	put_le16(d + 12, flags);
-	put_le16(a + 4 + 2 * (idx % 8), i);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	put_le16(a + 2, (uint16_t)(idx + 1));
-}
-
-/* Wait until the worker has handled what waits: its loop takes events in the order in which they came. */
-static int turn_fd;
-static unsigned int turns;
-
-static void on_turn(void *arg, uint32_t events)
-{
-	uint64_t n;
-
-	(void)arg;
-	(void)events;
-	if (read(turn_fd, &n, sizeof(n)) > 0)
-		__atomic_add_fetch(&turns, 1, __ATOMIC_RELEASE);
-}
-
-static void settle(void)
-{
-	uint64_t one = 1;
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		unsigned int was = __atomic_load_n(&turns, __ATOMIC_ACQUIRE);
-
-		if (write(turn_fd, &one, sizeof(one)) < 0)
-			abort();
-		while (__atomic_load_n(&turns, __ATOMIC_ACQUIRE) == was)
-			sched_yield();
-	}
-}
-
-/* Turn by turn of the worker, until it is so or ten seconds have passed. */
-#define UNTIL(so) do { \
-	time_t end_ = time(NULL) + 10; \
-	while (!(so) && time(NULL) < end_) \
-		settle(); \
-} while (0)
+/* virtio_pci_test.c - a driver that keeps the rules against our virtio-pci, and one that breaks some now and then. */
+#include "pci_driver.h"
 
 static void test_identity(void)
 {
@@ -357,116 +149,67 @@ static void test_window(void)
 	CHECK(cfg(0, cap + 16, 2) == 2, "that shows the number of queues");
 }
 
-static uint32_t seed = 1;
-
-static uint32_t rnd(void)
+/* What a driver without ECAM does: an address to CF8, then data at CFC to CFF. */
+static void point(uint32_t address)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 17;
-	seed ^= seed << 5;
-	return seed;
+	pci_port_access(&bus, PORT_PCI_ADDR, &address, 4, true);
 }
 
-/* Values that are near to meaning something hurt more than random ones. */
-static uint32_t nasty(void)
+static uint32_t in(uint16_t port, size_t len)
 {
-	static const uint32_t v[] = { 0, 1, 2, 3, 4, 8, 11, 15, 64, 0x7fff, 0xffff, 0x1000, 0x2000,
-				      0x3000, MEM - 8, MEM, 0xffffffff, 0x80000000 };
+	uint32_t v = 0;
 
-	return rnd() % 3 ? v[rnd() % ARRAY_SIZE(v)] : rnd();
+	pci_port_access(&bus, port, &v, len, false);
+	return v;
 }
 
-static void *scribble(void *arg)
+static void out(uint16_t port, uint32_t v, size_t len)
 {
-	volatile bool *stop = arg;
-	uint32_t s = 7;
-
-	while (!*stop) {
-		s = s * 1103515245 + 12345;
-		__atomic_store_n(ram + (s >> 8) % MEM, (uint8_t)(s >> 3), __ATOMIC_RELAXED);
-	}
-	return NULL;
+	pci_port_access(&bus, port, &v, len, true);
 }
 
-/* Whatever was done to BARs and command registers: put them back. */
-static void revive(void)
+static void test_ports(void)
 {
-	uint32_t slot, v;
+	static const uint32_t enable = 1u << 31, slot1 = 1u << 11;
 
-	for (slot = 0; slot < 2; slot++) {
-		v = (uint32_t)PCI_MEM + slot * 0x8000;
-		pci_ecam_access(&bus, slot << 15 | 0x10, &v, 4, true);
-		v = 2;
-		pci_ecam_access(&bus, slot << 15 | 0x04, &v, 2, true);
-	}
+	point(enable | slot1);
+	CHECK(in(PORT_PCI_ADDR, 4) == (enable | slot1), "CF8 reads as it was written");
+	CHECK(in(PORT_PCI_DATA, 4) == 0x10441af4, "four bytes of configuration space at CFC");
+	CHECK(in(PORT_PCI_DATA, 2) == 0x1af4 && in(PORT_PCI_DATA + 2, 2) == 0x1044, "two, at either half");
+	CHECK(in(PORT_PCI_DATA, 1) == 0xf4 && in(PORT_PCI_DATA + 1, 1) == 0x1a && in(PORT_PCI_DATA + 2, 1) == 0x44 &&
+	      in(PORT_PCI_DATA + 3, 1) == 0x10, "one, at each of four");
+	point(enable | slot1 | 0x3c);
+	out(PORT_PCI_DATA, 0x5a, 1);
+	CHECK(cfg(1, 0x3c, 4) == 0x5a, "a byte is written, and nothing beside it");
+	out(PORT_PCI_DATA, 0xffff00a5, 4);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xa5, "... or with bytes that cannot be");
+	point(enable | slot1 | 0x04);
+	out(PORT_PCI_DATA, 0x0406, 2);
+	CHECK(cfg(1, 0x04, 2) == 0x0406, "two bytes are written");
+	out(PORT_PCI_DATA, 2, 2);
+	out(PORT_PCI_ADDR, 0, 1);
+	out(PORT_PCI_ADDR + 2, 0, 2);
+	CHECK(in(PORT_PCI_ADDR, 4) == (enable | slot1 | 0x04), "CF8 takes four bytes or none");
+	CHECK(in(PORT_PCI_ADDR, 1) == 0xff && in(PORT_PCI_ADDR, 2) == 0xffff, "... and gives as many");
+	point(slot1);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff, "not enabled: ones");
+	point(enable | 1u << 16 | slot1);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff, "another bus: ones");
+	point(enable | 7u << 11);
+	CHECK(in(PORT_PCI_DATA, 4) == 0xffffffff && in(PORT_PCI_DATA + 3, 1) == 0xff, "an empty slot: ones");
+	point(enable | slot1 | 1u << 8);
+	CHECK(in(PORT_PCI_DATA, 2) == 0xffff, "a function that is not there: ones");
 }
 
-static void test_hostile(unsigned long rounds)
+int main(void)
 {
-	static const size_t lens[] = { 1, 2, 4, 8 };
-	static volatile bool stop;
-	pthread_t second;
-	unsigned long i;
-	uint64_t v;
-
-	if (freopen("/dev/null", "w", stderr) == NULL)
-		return;
-	pthread_create(&second, NULL, scribble, (void *)&stop);
-	for (i = 0; i < rounds; i++) {
-		unsigned int slot = rnd() % 2, what = rnd() % 16;
-
-		if (i % 256 == 0)
-			revive();
-		v = (uint64_t)nasty() << 32 | nasty();
-		if (what < 8)
-			pci_mem_access(&bus, bar_of(slot) + (rnd() % 7 << 12) + rnd() % 64, &v,
-				       lens[rnd() % 4], rnd() % 4);
-		else if (what < 10)
-			pci_ecam_access(&bus, (uint64_t)slot << 15 | rnd() % 260, &v, lens[rnd() % 3],
-					rnd() % 2);
-		else if (what < 14)
-			put_le64(ram + (rnd() % 4 << 16) + (rnd() % 4 << 12) + rnd() % 64 * 8, v);
-		else if (rnd() % 4 == 0)
-			negotiate(slot, slot ? 1 : 2);
-		else
-			virtio_console_resize(console, (uint16_t)v, (uint16_t)(v >> 16));
-	}
-	stop = true;
-	pthread_join(second, NULL);
-	settle();
-	revive();
-	memset(ram, 0, MEM);
-	w(0, 20, 0, 1);
-	negotiate(0, 2);
-	printed_len = 0;
-	offer(0x10000, 0, DATA, 3, 0);
-	w(0, 0x3004, 1, 2);
-	settle();
-	CHECK(printed_len == 3, "after a hostile driver, a good one finds the device working");
-}
-
-int main(int argc, char *argv[])
-{
-	struct gmem_region region = { 0, MEM, NULL, GMEM_ANONYMOUS };
-	struct port_sink sink = { room, sink_write, sink_flush, sink_input, NULL, NULL };
-
-	ram = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	region.host = ram;
-	gmem_add(&mem, &region);
-	worker = worker_new("test");
-	turn_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop_add(worker_loop(worker), turn_fd, EPOLLIN, on_turn, NULL) < 0)
-		return 1;
-	pci_bus_init(&bus);
-	console = virtio_console_new(&mem, worker, &sink);
-	rng = virtio_rng_new(&mem, worker);
-	front[0] = virtio_pci_new(&bus, -1, console);
-	front[1] = virtio_pci_new(&bus, -1, rng);
+	make_bus();
 	worker_start(worker);
 	enable_msix(0);
 	enable_msix(1);
 	test_identity();
 	test_bar_sizing();
+	test_ports();
 	test_features();
 	test_console();
 	test_masking();
@@ -474,7 +217,6 @@ int main(int argc, char *argv[])
 	test_broken();
 	test_pause();
 	test_window();
-	test_hostile(argc > 1 ? strtoul(argv[1], NULL, 10) : 200000);
 	w(0, 20, 0, 1);
 	worker_stop(worker);
 	return tap_done();
