@@ -12,7 +12,7 @@ setup_file() {
 	vm_file || return 0
 	# The scripts below say `vm-boot`: it is given this engine.
 	mkdir bin
-	printf '#!/bin/sh\nexec "%s/bin/vm-boot" --engine %s -m 256M "$@"\n' "$ROOT" "$VM_ENGINE" >bin/vm-boot
+	printf '#!/bin/sh\nexec "%s/vm-boot" --engine %s -m 256M "$@"\n' "$BIN" "$VM_ENGINE" >bin/vm-boot
 	chmod +x bin/vm-boot
 	start shared -m 256M
 }
@@ -125,7 +125,7 @@ all_ways() {
 				vm-ctl list >/dev/null
 				[ "$n" != 5 ] || vm-console --run 'cat; true'
 				[ "$n" != 6 ] || vm-console --send '\n' --wait-for '# ' >/dev/null
-				[ "$n" != 7 ] || vm-boot --probe >/dev/null
+				[ "$n" != 7 ] || "$BIN/vm-boot" --probe >/dev/null
 				[ "$n" != 8 ] || vm-boot --timeout 0.1 >/dev/null 2>&1
 				[ "$n" != 9 ] || vm-boot --with vm-ctl status >/dev/null
 				echo "$n"
