@@ -16,6 +16,7 @@
  *	recv		print the reply, its words joined by '|', its descriptors counted
  *	end		see that the other side closes the connection
  *	burst:N		send `status` N times without reading a reply
+ *	line		wait for a line on stdin, or its end
  *	use		what follows goes to the descriptor of the last reply
  *	echo		send back all that comes, and its end
  *
@@ -151,6 +152,9 @@ static void step(int sock, const char *s)
 				break;
 	} else if (!strcmp(s, "recv")) {
 		receive(sock);
+	} else if (!strcmp(s, "line")) {
+		for (int c = getchar(); c != EOF && c != '\n'; c = getchar())
+			continue;
 	} else if (!strcmp(s, "echo")) {
 		echo(sock);
 	} else if (!strcmp(s, "end")) {
