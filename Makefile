@@ -129,8 +129,11 @@ fuzz: fuzzers ## run every fuzz entry FUZZ_SECONDS (60)
 	t/check --fuzz $(FUZZ_SECONDS)
 
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# Beside a shared libasan a shared libubsan hears of no log_path (t/check).
 asan: ## build everything with ASan and UBSan into .build/asan
-	@$(MAKE) --no-print-directory BUILD=.build/asan BIN=.build/asan/bin CFLAGS="$(SANITIZE)" all unit
+	@$(MAKE) --no-print-directory BUILD=.build/asan BIN=.build/asan/bin CFLAGS="$(SANITIZE)" \
+		LDFLAGS="-static-libasan -static-libubsan" all unit
+	@cp $(addprefix bin/,$(SCRIPTS)) .build/asan/bin && ln -sfn ../../../../lib/common/image .build/asan/lib/common/image
 
 clang: ## see that clang is content, too
 	@$(MAKE) --no-print-directory CC=clang BUILD=.build/clang BIN=.build/clang/bin CFLAGS="-O2 -Werror" all unit

@@ -5,7 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	PATH=$(realpath "$BATS_TEST_DIRNAME/../bin"):$PATH
+	PATH=$(realpath "${BIN:-$BATS_TEST_DIRNAME/../bin}"):$PATH
 	printf '#!/bin/sh\nexec sh\n' >"$BATS_FILE_TMPDIR/agent"
 	KERNEL=$(vm-image kernel) || skip 'no kernel package: vm-image kernel failed'
 	export PATH KERNEL VM_AGENT=$BATS_FILE_TMPDIR/agent VM_IMAGE_DIR=$BATS_FILE_TMPDIR/images

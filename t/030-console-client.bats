@@ -7,7 +7,8 @@ load lib/pty
 
 setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	export ROOT PATH="$ROOT/bin:$BATS_FILE_TMPDIR:$PATH" LC_ALL=C
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
+	export ROOT BIN PATH="$BIN:$BATS_FILE_TMPDIR:$PATH" LC_ALL=C
 	local common=()
 	for m in log opts loop msg ring rundir handle; do
 		common+=("$ROOT/lib/common/$m.c")
@@ -75,6 +76,16 @@ same_terminal() {
 	run -125 vm-console --wait-for '(a'
 	run -125 vm-console --wait-for 'a**{2}'
 	run -125 vm-console --escape abc
+	for other in --read-only '--send x' '--wait-for x' '--run x'; do
+		# shellcheck disable=SC2086 # words
+		run -125 vm-console --escape ^A $other
+		[[ $output == 'vm-console: --escape: goes with neither '* ]]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	serve vm
+	run -125 vm-console -V vm --escape ^A </dev/null
+	[[ $output == 'vm-console: --escape: there is no terminal, so no key to detach'* ]]
+	[ "${#lines[@]}" -eq 1 ]
 	run -125 vm-console --timeout x
 	run -125 vm-console --timeout 0
 	run -125 vm-console operand

@@ -7,7 +7,8 @@ load lib/pty
 
 setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	export ROOT PATH="${VM_BIN:-$ROOT/bin}:$BATS_FILE_TMPDIR:$PATH" LC_ALL=C
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
+	export ROOT BIN PATH="$BIN:$BATS_FILE_TMPDIR:$PATH" LC_ALL=C
 	local sources=("$ROOT"/t/unit/exec_server.c "$ROOT"/t/unit/exec/*.c)
 	for m in log opts msg rundir handle wire; do
 		sources+=("$ROOT/lib/common/$m.c")

@@ -6,7 +6,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	export ROOT PATH="$ROOT/bin:$PATH" LC_ALL=C
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
+	export ROOT BIN PATH="$BIN:$PATH" LC_ALL=C
 	IMAGE=$(vm-image path default 2>/dev/null) || IMAGE=
 	export IMAGE
 }
@@ -256,7 +257,7 @@ tell() {
 
 @test "without QEMU it says what to install" {
 	mkdir none
-	run env PATH="$PWD/none" "$ROOT/bin/vm-boot" --engine qemu -k "$IMAGE/vmlinux"
+	run env PATH="$PWD/none" "$BIN/vm-boot" --engine qemu -k "$IMAGE/vmlinux"
 	[ "$status" -eq 125 ]
 	[[ $output == *'qemu-system-x86_64 is not installed: install'* ]]
 }
@@ -266,7 +267,7 @@ tell() {
 	printf '#!/bin/sh\necho "qemu-system-x86_64: warning: x" >&2; echo "qemu-system-x86_64: no such" >&2; exit 1\n' \
 		>none/qemu-system-x86_64
 	chmod +x none/qemu-system-x86_64
-	run env PATH="$PWD/none:/usr/bin:/bin" "$ROOT/bin/vm-boot" --engine qemu -k "$IMAGE/vmlinux"
+	run env PATH="$PWD/none:/usr/bin:/bin" "$BIN/vm-boot" --engine qemu -k "$IMAGE/vmlinux"
 	[ "$status" -eq 125 ]
 	[ "$output" = 'vm-boot: qemu: no such' ]
 }

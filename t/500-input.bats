@@ -156,7 +156,19 @@ alive() {
 	refused "--engine: 'x' is none of auto, kvm, qemu, qemu:kvm*" --engine x
 	refused '--with: needs a program to become*' --with
 	refused '--with: goes with neither -d nor --ctl-fd*' -d --with true
-	refused '-d: does not go with --ctl-fd*' -d --ctl-fd 7 7<>"$BATS_FILE_TMPDIR/ctl_send" || [[ $stderr == *'descriptor 7 is not a SOCK_SEQPACKET socket'* ]]
+	refused '--ctl-fd: descriptor 7 is not a SOCK_SEQPACKET socket*' --ctl-fd 7 7<>"$BATS_FILE_TMPDIR/ctl_send"
+	refused '--linger: goes with neither -d nor --with, nor with --ctl-fd without -n*' -d --linger
+	refused '--linger: goes with neither -d nor --with, nor with --ctl-fd without -n*' -n name --linger --with true
+	refused '--probe: goes with nothing else*' --probe -v
+	refused '--probe: goes with nothing else*' --probe -- x
+	for words in '-d: does not go with --ctl-fd| -d' '--with: goes with neither -d nor --ctl-fd| --with true' \
+		'--linger: goes with neither -d nor --with, nor with --ctl-fd without -n| --linger'; do
+		# shellcheck disable=SC2086 # options
+		run -125 --separate-stderr limit ctl_send 7 -- vm-boot --ctl-fd 7 ${words#*|}
+		[ -z "$output" ]
+		[ "${#stderr_lines[@]}" -eq 1 ]
+		[[ $stderr == "vm-boot: ${words%%|*}"* ]]
+	done
 	for fd in x -1 '' 99999999999; do
 		refused "*: '$fd' is not a descriptor number*" --ready-fd "$fd"
 		refused "*: '$fd' is not a descriptor number*" --status-fd "$fd"
@@ -217,7 +229,7 @@ alive() {
 		unset VM_RUNTIME_DIR XDG_RUNTIME_DIR VM
 		exec /proc/self/fd/8 "$@"
 	EOF
-	run -125 --separate-stderr limit unshare -m sh "$PWD/attack" "$ROOT/bin/vm-boot" --engine "$VM_ENGINE"
+	run -125 --separate-stderr limit unshare -m sh "$PWD/attack" "$BIN/vm-boot" --engine "$VM_ENGINE"
 	echo "$stderr"
 	[ "$stderr" = 'vm-boot: /tmp/pipevm-0: belongs to uid 65534: set VM_RUNTIME_DIR to a directory of yours' ]
 }
@@ -255,7 +267,7 @@ in_dev() {
 	[[ $stderr == 'vm-boot: /dev/kvm: is not the KVM this program speaks to'* ]]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
-	cp "$IMAGE/vmlinux" "$ROOT/bin/vm-boot" "$home"
+	cp "$IMAGE/vmlinux" "$BIN/vm-boot" "$home"
 	chown -R 65534:65534 "$home"
 	run -125 --separate-stderr in_dev "mount -t tmpfs dev /run && mknod -m 600 /run/kvm c 10 232 &&
 			mount --bind /run/kvm /dev/kvm" setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -268,11 +280,11 @@ in_dev() {
 @test "without KVM it takes QEMU and says why; without both it says what to do" {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root for a mount namespace'
 	mkdir none
-	run -125 --separate-stderr in_dev 'mount -t tmpfs dev /dev && mknod -m 666 /dev/null c 1 3' env PATH="$PWD/none" "$ROOT/bin/vm-boot"
+	run -125 --separate-stderr in_dev 'mount -t tmpfs dev /dev && mknod -m 666 /dev/null c 1 3' env PATH="$PWD/none" "$BIN/vm-boot"
 	echo "$stderr"
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	[[ $stderr == 'vm-boot: /dev/kvm is not there: '*'; '*'qemu-system-x86_64 is not installed: install'* ]]
-	run -125 --separate-stderr env PATH="$PWD/none" "$ROOT/bin/vm-boot" --engine qemu
+	run -125 --separate-stderr env PATH="$PWD/none" "$BIN/vm-boot" --engine qemu
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	[[ $stderr == 'vm-boot: qemu-system-x86_64 is not installed: install'* ]]
 	command -v qemu-system-x86_64 >/dev/null || skip 'no qemu-system-x86_64'
@@ -331,6 +343,36 @@ in_dev() {
 	alive
 	# What came with them was closed.
 	[ "$(ls "/proc/$pid/fd")" = "$before" ]
+}
+
+@test "--ctl-fd: an inherited connection answers dial alone, and its end is the VM's" {
+	boot=(vm-boot --engine "$VM_ENGINE" -m 192M --ctl-fd 7)
+	run -0 --separate-stderr limit ctl_send 7 send:status recv send:dial recv send:kill recv \
+		use send:status recv 'send:ready\0agent' recv -- "${boot[@]}" --status-fd 8 8>status
+	# The steps' replies, and nothing of vm-boot's.
+	[ -z "$stderr" ]
+	[ "${#lines[@]}" -eq 5 ]
+	[[ ${lines[0]} == 'error|EPERM|'* ]]
+	[ "${lines[1]}" = 'ok +1' ]
+	[[ ${lines[2]} == 'error|EPERM|'* ]]
+	[[ ${lines[3]} == 'ok|version=1|'*'|state=running|'* ]]
+	[[ ${lines[4]} == ok* ]]
+	[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
+	[ "$(ls "$VM_RUNTIME_DIR")" = target ]
+
+	# With a name it has a handle, too, and may be reached by it.
+	mkfifo handle
+	exec 9<>handle
+	local status=0 line=
+	limit ctl_send 7 send:dial recv use send:wait recv -- "${boot[@]}" -n named >&9 9>&- &
+	job=$!
+	until [ "$line" = "$VM_RUNTIME_DIR/named/ctl" ]; do read -r -t 60 line <&9; done
+	ctl -V "$line" status >out
+	grep -qx name=named out
+	ctl -V named kill >/dev/null
+	wait $job || status=$?
+	[ "$status" -eq 125 ]
+	exec 9<&-
 }
 
 @test "an empty packet, with or without descriptors, ends that connection alone" {
@@ -392,7 +434,7 @@ in_dev() {
 	# bats's directories let nobody in: it gets its view through a descriptor of ours.
 	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
 	chmod 755 "$home"
-	cp "$ROOT/bin/vm-ctl" "$BATS_FILE_TMPDIR/ctl_send" "$home"
+	cp "$BIN/vm-ctl" "$BATS_FILE_TMPDIR/ctl_send" "$home"
 	mkdir "$home/rt"
 	cat >view <<-'EOF'
 		mount --bind "$1" "$2/rt" && shift && cd / && home=$1 && shift &&

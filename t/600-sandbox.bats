@@ -201,7 +201,7 @@ tries() {
 	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
 	mkdir -p "$home/images/default"
 	cp -L "$IMAGE"/{vmlinux,initrd,image} "$home/images/default"
-	cp "$ROOT"/bin/vm-{boot,ctl,console} "$home"
+	cp "$BIN"/vm-{boot,ctl,console} "$home"
 	chown -R 65534:65534 "$home"
 	cd "$home"
 	env=(env -i PATH="$home:/usr/bin:/bin" HOME="$home" VM_RUNTIME_DIR="$home/rt" VM_IMAGE_DIR="$home/images"

@@ -15,22 +15,23 @@ TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls 
 setup_file() {
 	local wrapper="$BATS_FILE_TMPDIR/bin" engine
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
 	engine=${VM_ENGINE:-auto}
 	mkdir "$wrapper"
 	# Examples start VMs as people do; here they get the engine under test, and a limit.
 	cat >"$wrapper/vm-boot" <<-END
 		#!/bin/sh
-		exec "$ROOT/bin/vm-boot" --engine '$engine' --timeout 120 "\$@"
+		exec "$BIN/vm-boot" --engine '$engine' --timeout 120 "\$@"
 	END
-	printf '#!/bin/sh\nexec "%s/bin/vm-run" --engine "%s" "$@"\n' "$ROOT" "$engine" >"$wrapper/vm-run"
+	printf '#!/bin/sh\nexec "%s/vm-run" --engine "%s" "$@"\n' "$BIN" "$engine" >"$wrapper/vm-run"
 	chmod +x "$wrapper"/vm-*
-	export ROOT USER_PATH="$PATH" PATH="$wrapper:$ROOT/bin:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
+	export ROOT BIN USER_PATH="$PATH" PATH="$wrapper:$BIN:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
 	unset VM
 	mkdir -m 700 "$VM_RUNTIME_DIR"
 	NO_VM=
 	vm-image path default >/dev/null 2>&1 || NO_VM='no image: vm-image build'
 	[ -z "${LAB-}" ] || [ "$engine" = kvm ] || NO_VM='no TCG within TCG'
-	command -v qemu-system-x86_64 >/dev/null || vm-boot --probe | grep -qx kvm=usable ||
+	command -v qemu-system-x86_64 >/dev/null || "$BIN/vm-boot" --probe | grep -qx kvm=usable ||
 		NO_VM='neither KVM nor qemu-system-x86_64'
 	export NO_VM
 }
@@ -53,7 +54,7 @@ need_box() {
 	*state=running*) return ;;
 	*state=*) vm-ctl -V box wait >/dev/null || : ;;
 	esac
-	"$ROOT/bin/vm-boot" --engine "${VM_ENGINE:-auto}" --timeout 3600 -d -n box >/dev/null 3>&-
+	"$BIN/vm-boot" --engine "${VM_ENGINE:-auto}" --timeout 3600 -d -n box >/dev/null 3>&-
 }
 
 # usage_status TOOL: its status for wrong usage.
@@ -421,7 +422,7 @@ complete_words() {
 		complete -p "$tool"
 	done
 	[ "$(complete_words vm-boot --eng)" = '--engine ' ]
-	[ "$(complete_words "$ROOT/bin/vm-ls" --j)" = '--json ' ]
+	[ "$(complete_words "$BIN/vm-ls" --j)" = '--json ' ]
 	[[ $(complete_words vm-image build --n) == '--name ' ]]
 	[ "$(complete_words vm-console --timeout 5 --wa)" = '--wait-for ' ]
 	[ "$(complete_words no-such-tool -)" = ' ' ]

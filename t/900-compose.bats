@@ -12,7 +12,7 @@ setup_file() {
 	vm_file || return 0
 	# The scripts below say `vm-boot`: it is given this engine.
 	mkdir bin
-	printf '#!/bin/sh\nexec "%s/bin/vm-boot" --engine %s -m 256M "$@"\n' "$ROOT" "$VM_ENGINE" >bin/vm-boot
+	printf '#!/bin/sh\nexec "%s/vm-boot" --engine %s -m 256M "$@"\n' "$BIN" "$VM_ENGINE" >bin/vm-boot
 	chmod +x bin/vm-boot
 	start shared -m 256M
 }
@@ -125,7 +125,7 @@ all_ways() {
 				vm-ctl list >/dev/null
 				[ "$n" != 5 ] || vm-console --run 'cat; true'
 				[ "$n" != 6 ] || vm-console --send '\n' --wait-for '# ' >/dev/null
-				[ "$n" != 7 ] || vm-boot --probe >/dev/null
+				[ "$n" != 7 ] || "$BIN/vm-boot" --probe >/dev/null
 				[ "$n" != 8 ] || vm-boot --timeout 0.1 >/dev/null 2>&1
 				[ "$n" != 9 ] || vm-boot --with vm-ctl status >/dev/null
 				echo "$n"
@@ -222,18 +222,39 @@ all_ways() {
 	done
 }
 
-@test "what a reader leaves running keeps no VM alive" {
-	# (Its stdin is the pipe: in bash a background job of a subshell keeps that, unlike in dash.)
+@test "what a reader leaves running keeps no VM alive, if its stdin is not the pipe" {
+	# dash and busybox's sh give a background job /dev/null; bash, in the last part of a pipeline, leaves it the pipe.
 	for shell in "${SHELLS[@]}"; do
-		run -0 script "$shell" <<-'EOF'
+		null=''
+		[ "$shell" != bash ] || null='</dev/null'
+		run -0 script "$shell" <<-EOF
 			vm-boot --status-fd 8 8>status | {
 				read -r VM; export VM; vm-ctl status >/dev/null
-				sleep 1000 </dev/null & echo $! >pid
+				sleep 1000 $null & echo \$! >pid
 			}
-			kill -0 "$(cat pid)" && kill "$(cat pid)"
+			kill -0 "\$(cat pid)" && kill "\$(cat pid)"
 		EOF
 		[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
 	done
+}
+
+@test "a job that bash leaves with the pipe as its stdin keeps the VM alive, until it ends" {
+	mkfifo said
+	exec 9<>said
+	limit bash -c 'vm-boot --status-fd 8 8>status | {
+		read -r VM; export VM; vm-ctl status >/dev/null
+		sleep 1000 & echo "$! $BASHPID $VM" >said
+	}' 9<&- &
+	job=$!
+	read -r pid reader handle <&9
+	gone "$reader"
+	ctl -V "$handle" ready >/dev/null
+	ctl -V "$handle" status | grep -qx state=running
+	[ ! -s status ]
+	kill "$pid"
+	wait $job
+	exec 9<&-
+	[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
 }
 
 @test "what a program behind --with leaves running keeps no VM alive" {

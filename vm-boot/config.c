@@ -357,6 +357,11 @@ void config_parse(struct vm_config *c, int argc, char *argv[])
 	if (c->detach && c->ctl_fd >= 0)
 		opts_usage(&opts, "-d: does not go with --ctl-fd");
 	c->private = (c->with || c->ctl_fd >= 0) && !c->named;
+	if (c->linger && (c->detach || c->with || c->private))
+		opts_usage(&opts, "--linger: goes with neither -d nor --with, nor with --ctl-fd without -n: "
+			   "there is no handle that a reader could leave");
+	if (c->probe && argc > 2)
+		opts_usage(&opts, "--probe: goes with nothing else");
 	if (c->probe)
 		return;
 

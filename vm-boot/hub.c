@@ -8,7 +8,7 @@
  * What the guest prints goes into one ring; each reader follows it at its own pace over a stream
  * socket. Nobody stops the guest: a reader that lags by more than the ring loses the oldest bytes,
  * its loss is counted, and it goes on at a place that is neither inside an escape sequence nor
- * inside a character. One reader may *hold*: while it lags by nearly the ring, hub_room() says 0 and
+ * inside a character (cut.c). One reader may *hold*: while it lags by nearly the ring, hub_room() says 0 and
  * the port stops taking output from the guest; but after a second in all without catching up the
  * hold lapses and that reader loses bytes like any other, because a guest that waits for its console
  * waits with interrupts off.
@@ -25,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "cut.h"
 #include "loop.h"
 #include "ring.h"
 #include "util.h"
@@ -37,7 +38,6 @@ enum {
 	HOLD_MSEC = 1000,
 	INPUT_SIZE = 4096,
 	READERS_MAX = 64,
-	SKIP_MAX = 4096,                /* how far to look for the start of a line */
 };
 
 struct reader {
@@ -111,23 +111,6 @@ static void drop_reader(struct reader *r)
 	h->drained(h->drained_arg);
 }
 
-/*
- * The first position from @pos on where a reader may begin: after a newline if one is near, else
- * not within a UTF-8 sequence. (@pos is where bytes were cut off, not where they began.)
- */
-static uint64_t safe_start(const struct ring *ring, uint64_t pos)
-{
-	uint64_t end = MIN(ring->head, pos + SKIP_MAX), p;
-
-	for (p = pos; p < end; p++)
-		if (ring->data[p & (ring->size - 1)] == '\n')
-			return p + 1;
-	for (p = pos; p < MIN(ring->head, pos + 4); p++)
-		if ((ring->data[p & (ring->size - 1)] & 0xc0) != 0x80)
-			break;
-	return p;
-}
-
 static bool holds(const struct reader *r)
 {
 	return r->sock >= 0 && (r->flags & HUB_HOLD) && !r->lapsed && !r->gone;
@@ -186,7 +169,7 @@ static void feed(struct reader *r)
 		ssize_t n;
 
 		if (r->pos < oldest) {
-			uint64_t from = safe_start(&h->ring, oldest);
+			uint64_t from = cut_start(&h->ring, oldest);
 
 			r->lost += from - r->pos;
 			r->pos = from;
@@ -413,7 +396,7 @@ static void do_attach(void *arg)
 
 		r->pos = h->ring.head - all;
 		if (r->pos)
-			r->pos = safe_start(&h->ring, r->pos);
+			r->pos = cut_start(&h->ring, r->pos);
 		feed(r);
 		if (r->watch >= 0)
 			loop_mod(h->loop, r->watch, wanted(r));
@@ -453,11 +436,19 @@ struct lost {
 static void do_lost(void *arg)
 {
 	struct lost *l = arg;
+	uint64_t oldest = ring_start(&l->h->ring);
 	int i;
 
-	for (i = 0; i < READERS_MAX; i++)
-		if (l->h->reader[i].owner == l->owner)
-			l->bytes += l->h->reader[i].lost;
+	for (i = 0; i < READERS_MAX; i++) {
+		const struct reader *r = &l->h->reader[i];
+
+		if (r->owner != l->owner)
+			continue;
+		l->bytes += r->lost;
+		/* Where it does not read just now, what it will find gone. */
+		if (r->sock >= 0 && !r->gone && r->pos < oldest)
+			l->bytes += oldest - r->pos;
+	}
 }
 
 /** hub_lost() - bytes that @owner's readers lost so far. @h: hub, any thread. Return: bytes. */

@@ -58,6 +58,7 @@ struct config {
 	const char *spec;
 	bool read_only, replay, verbose;
 	int escape;
+	bool escape_given;
 	uint64_t timeout;               /* ms; 0: none */
 	struct step steps[STEPS_MAX];
 	size_t count;
@@ -107,6 +108,7 @@ static void parse(struct config *c, int argc, char *argv[])
 			c->replay = false;
 			break;
 		case OPT_ESCAPE:
+			c->escape_given = true;
 			if (parse_key(arg, &c->escape))
 				opts_usage(&opts, "--escape %s: is not ^X, a character, or empty", arg);
 			break;
@@ -130,6 +132,8 @@ static void parse(struct config *c, int argc, char *argv[])
 	for (id = 0; c->read_only && (size_t)id < c->count; id++)
 		if (c->steps[id].kind != STEP_WAIT_FOR)
 			opts_usage(&opts, "--read-only: goes with --wait-for, not with --send or --run");
+	if (c->escape_given && (c->count || c->read_only))
+		opts_usage(&opts, "--escape: goes with neither --read-only, --send, --wait-for nor --run");
 }
 
 /* What a terminal or stdin is to us. */
@@ -138,6 +142,8 @@ static void choose_keys(struct attach *a, const struct config *c, const struct v
 	int fd = link->stdin_is_handle ? open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC) :
 					 STDIN_FILENO;
 
+	if (c->escape_given && (fd < 0 || !isatty(fd)))
+		opts_usage(&opts, "--escape: there is no terminal, so no key to detach");
 	if (c->read_only || fd < 0 || fdio_open(&a->keys, fd, false))
 		return;         /* a watcher leaves the terminal alone: ^C is a way out */
 	if (isatty(fd)) {

@@ -224,12 +224,14 @@ int sandbox_files(const struct sandbox_dir *dirs, size_t n, unsigned int keep)
 #define ANSWER(v) BPF_STMT(BPF_RET | BPF_K, (uint32_t)(v))
 
 #ifdef __SANITIZE_ADDRESS__
-/* A sanitized build makes calls of its own; its search for leaks at exit wants ptrace: not then. */
+/* A sanitized build makes calls of its own, and ends by abort(3); its search for leaks at exit wants ptrace: not then. */
 static const int sanitizer_calls[] = {
 	SYS_sigaltstack, SYS_sched_getaffinity, SYS_prlimit64, SYS_readlink, SYS_getrusage,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_getpid, SYS_gettid, SYS_tgkill,
 };
 static int confined;
 
+void __sanitizer_set_report_fd(void *fd);
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
@@ -281,6 +283,8 @@ int sandbox_calls(const struct sandbox_call *calls, size_t n)
 		f[len++] = (struct sock_filter)ANSWER(SECCOMP_RET_ALLOW);
 	}
 	confined = 1;
+	/* A file for its report (log_path) may not be there to open any more. */
+	__sanitizer_set_report_fd((void *)STDERR_FILENO);
 #endif
 	f[len++] = (struct sock_filter)ANSWER(SECCOMP_RET_ERRNO | EPERM);
 	prog.len = (unsigned short)len;

@@ -32,7 +32,8 @@
 # world_file: first in setup_file, then world; false when this machine cannot, which world_setup says then.
 world_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	export ROOT PATH="$ROOT/bin:$ROOT/.build/t/unit:$PATH" LC_ALL=C LACKS='' USERNS=''
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
+	export ROOT BIN PATH="$BIN:$ROOT/.build/t/unit:$PATH" LC_ALL=C LACKS='' USERNS=''
 	export VM_TEST="$BATS_FILE_TMPDIR" VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt" WORLD="$BATS_FILE_TMPDIR/world"
 	unset VM VM_NET
 	[ "$(id -u)" -eq 0 ] || USERNS=yes

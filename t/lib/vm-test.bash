@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # What the tests of whole VMs share (load lib/vm-test): start, speak, stop, and see that nothing is left.
 #
-# A file's directory of VMs is $VM_RUNTIME_DIR, fresh. Everything that a test starts carries VM_TEST in its
+# The programs are those in $BIN, bin/ if it is not set. A file's directory of VMs is $VM_RUNTIME_DIR, fresh. Everything that a test starts carries VM_TEST in its
 # environment, by which it is found afterwards: the test's directory, or the file's for VMs that tests share.
 
 # engine_here: the engine to test on this machine.
@@ -20,7 +20,8 @@ engine_here() {
 # takes a skip in setup_file for a failure.
 vm_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
-	export ROOT PATH="$ROOT/bin:$PATH" LC_ALL=C
+	BIN=$(realpath "${BIN:-$ROOT/bin}")
+	export ROOT BIN PATH="$BIN:$PATH" LC_ALL=C
 	unset VM
 	VM_ENGINE=$(engine_here)
 	if [ "$VM_ENGINE" != kvm ] && [ -n "${LAB-}" ]; then

@@ -3,6 +3,10 @@
  * ctl_send.c - a client that says anything to a control socket.
  *
  *	ctl_send HANDLE STEP...
+ *	ctl_send N STEP... -- PROG [ARG]...
+ *
+ * The second form starts PROG, whose descriptor N is the other end of the connection; after the steps it closes its own
+ * and exits with PROG's status.
  *
  *	fd:N		the next packet carries N descriptors (/dev/null)
  *	loop:N		... N copies of the connection itself
@@ -12,6 +16,7 @@
  *	recv		print the reply, its words joined by '|', its descriptors counted
  *	end		see that the other side closes the connection
  *	burst:N		send `status` N times without reading a reply
+ *	line		wait for a line on stdin, or its end
  *	use		what follows goes to the descriptor of the last reply
  *	echo		send back all that comes, and its end
  *
@@ -24,6 +29,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FDS = 250, PACKET = 200000 };
@@ -146,6 +152,9 @@ static void step(int sock, const char *s)
 				break;
 	} else if (!strcmp(s, "recv")) {
 		receive(sock);
+	} else if (!strcmp(s, "line")) {
+		for (int c = getchar(); c != EOF && c != '\n'; c = getchar())
+			continue;
 	} else if (!strcmp(s, "echo")) {
 		echo(sock);
 	} else if (!strcmp(s, "end")) {
@@ -157,22 +166,59 @@ static void step(int sock, const char *s)
 	}
 }
 
-int main(int argc, char *argv[])
+/* Start @argv with one end of a connection as descriptor @n. Return: the other end. */
+static int start(int n, char *argv[], pid_t *pid)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || (*pid = fork()) < 0)
+		fail("start");
+	if (!*pid) {
+		close(pair[0]);
+		/* The same number stays as it is, closed on exec: dup2() does nothing then. */
+		if ((pair[1] == n ? fcntl(n, F_SETFD, 0) : dup2(pair[1], n)) < 0)
+			fail("dup2");
+		execvp(argv[0], argv);
+		fail(argv[0]);
+	}
+	close(pair[1]);
+	return pair[0];
+}
+
+static int connect_to(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), i;
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	if (argc < 2 || strlen(argv[1]) >= sizeof(sun.sun_path)) {
-		fprintf(stderr, "usage: ctl_send HANDLE STEP...\n");
-		return 2;
-	}
-	memcpy(sun.sun_path, argv[1], strlen(argv[1]));
+	if (strlen(path) >= sizeof(sun.sun_path))
+		exit(2);
+	memcpy(sun.sun_path, path, strlen(path));
 	if (sock < 0 || connect(sock, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		fail("connect");
-	for (i = 2; i < argc; i++)
+	return sock;
+}
+
+int main(int argc, char *argv[])
+{
+	int sock, steps, i, status, n = argc > 1 ? atoi(argv[1]) : 0;
+	pid_t pid = 0;
+
+	for (steps = 2; steps < argc && strcmp(argv[steps], "--"); steps++)
+		continue;
+	if (argc < 2 || (n && steps + 1 >= argc)) {
+		fprintf(stderr, "usage: ctl_send HANDLE STEP... | N STEP... -- PROG [ARG]...\n");
+		return 2;
+	}
+	sock = n ? start(n, argv + steps + 1, &pid) : connect_to(argv[1]);
+	for (i = 2; i < steps; i++)
 		if (!strcmp(argv[i], "use"))
 			sock = given;
 		else
 			step(sock, argv[i]);
-	return 0;
+	if (!pid)
+		return 0;
+	closefrom(3);
+	if (waitpid(pid, &status, 0) < 0)
+		fail("wait");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
