@@ -488,3 +488,54 @@ no_name() {
 	[[ "|$output|" == *'|guest_denied=10000|'* ]] || { echo "$output" && false; }
 	never_heard 'wire syn .* 203\.0\.113\.10:'
 }
+
+# says_hello [OPTION]...: a TLS client's, to the address of good.example.test.
+says_hello() {
+	in_guest timeout 10 openssl s_client -connect 203.0.113.30:443 -CAfile cert.pem "$@" </dev/null >client.says 2>&1
+}
+
+@test 'sni: TLS goes on by the name that is allowed; of another, or none, the server hears no byte' {
+	local i
+	command -v openssl >/dev/null || skip 'no openssl'
+	policy <<<'allow tcp *.example.test port 443 sni'
+	zone <<-'END'
+		good.example.test A 300 203.0.113.30
+		bad.other.test A 300 203.0.113.30
+	END
+	names good.example.test
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
+		-subj /CN=good.example.test -days 30 2>req.err
+	# It serves one after the other, and tells each message: what it has not told when the last has come, it never heard.
+	background tls net sh -c 'echo ready; exec openssl s_server "$@"' sh -accept 443 -cert cert.pem -key key.pem -msg -quiet
+	until in_net world_client open 203.0.113.30 443 >/dev/null; do :; done
+	for i in 1 2; do
+		says_hello -servername good.example.test -verify_hostname good.example.test
+		grep -q 'Verify return code: 0 (ok)' client.says
+		run ! says_hello -servername bad.other.test
+		grep -q 'errno=104' client.says         # ECONNRESET
+		run ! says_hello -noservername
+		grep -q 'errno=104' client.says
+	done
+	says_hello -servername good.example.test
+	[ "$(grep -c '^<<< .*, ClientHello' bg/tls.says)" -eq 3 ]
+	zone < <(zone_default)
+}
+
+@test 'sni: of HTTP whose Host is another, or absent, the server hears no byte' {
+	local host
+	policy <<<'allow tcp *.example.test port 7 sni'
+	zone <<-'END'
+		good.example.test A 300 203.0.113.30 203.0.113.31
+	END
+	names good.example.test
+	for host in 'Host: bad.other.test\r\n' ''; do
+		run -0 in_guest timeout 10 sh -c "printf 'GET / HTTP/1.1\r\n$host\r\n' | socat -t 3 - TCP:203.0.113.31:7 2>&1 || :"
+		[[ $output != *GET* ]]
+	done
+	printf 'GET / HTTP/1.1\r\nHost: good.example.test\r\n\r\n' >good
+	in_guest timeout 10 socat -t 3 - TCP:203.0.113.30:7 <good | cmp good -
+	heard '^net end .* 203\.0\.113\.30:7 [1-9]'
+	[ "$(grep -Ec '^net end .* 203\.0\.113\.31:7 0 0 ' "$WORLD/log")" -eq 2 ] || { cat "$WORLD/log" && false; }
+	never_heard '^net end .* 203\.0\.113\.31:7 [1-9]'
+	zone < <(zone_default)
+}
