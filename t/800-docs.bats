@@ -23,7 +23,7 @@ setup_file() {
 	END
 	printf '#!/bin/sh\nexec "%s/bin/vm-run" --engine "%s" "$@"\n' "$ROOT" "$engine" >"$wrapper/vm-run"
 	chmod +x "$wrapper"/vm-*
-	export ROOT PATH="$wrapper:$ROOT/bin:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
+	export ROOT USER_PATH="$PATH" PATH="$wrapper:$ROOT/bin:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
 	unset VM
 	mkdir -m 700 "$VM_RUNTIME_DIR"
 	NO_VM=
@@ -224,6 +224,42 @@ run_examples() {
 	grep -E '^ *(vm-|.*\| *vm-)' blocks | sed "s/ #.*//; s/'[^']*'//g" | grep -oE '(^| )--?[a-z][a-z-]*' | tr -d ' ' |
 		sort -u >used
 	[ -z "$(comm -23 used known)" ] || { comm -23 used known; false; }
+}
+
+@test "make help has every target" {
+	# fuzz-programs is what `fuzzers` asks for, with a compiler of its own.
+	diff <(make -C "$ROOT" -s help | awk '{ print $1 }') \
+		<(sed -n 's/^\.PHONY: //p' "$ROOT/Makefile" | tr ' ' '\n' | grep -vx fuzz-programs | sort)
+}
+
+# make_as_built TARGET...: make, as a user has it, when there is nothing to be built.
+make_as_built() {
+	env -u MAKEFLAGS -u MAKELEVEL make -s -C "$ROOT" -q all || { echo 'bin/ is not as the source: make' && return 1; }
+	env -u MAKEFLAGS -u MAKELEVEL make -s -C "$ROOT" "$@"
+}
+
+@test "what is installed works from where it is, and is taken away again" {
+	local there=$PWD/root/usr/local tool
+	make_as_built install DESTDIR="$PWD/root"
+	for tool in $TOOLS; do
+		[ "$("$there/bin/$tool" --version)" = "$tool (pipevm) 0.1" ]
+		[ "$(find "$there/share/man" -name "$tool.[18]" -size +0 | wc -l)" -eq 1 ]
+		[ $tool = vm-agent ] || grep -qw "$tool" "$there/share/bash-completion/completions/$tool"
+	done
+	make_as_built uninstall DESTDIR="$PWD/root"
+	[ -z "$(find root ! -type d)" ]
+}
+
+@test "the example of vm-bats(7), with the library that is installed" {
+	[ -z "$NO_VM" ] || skip "$NO_VM"
+	make_as_built install DESTDIR="$PWD/root"
+	sed -n '/^\.Sh EXAMPLES/,$p' "$ROOT/man/vm-bats.7" | sed -n '/^\.Bd/,/^\.Ed/p' | grep -v '^\.' |
+		sed "s,/usr/local,$PWD/root/usr/local," >file.bats
+	image=$(vm-image path default)
+	# As a user has it: nothing of this checkout is in PATH.
+	env -i PATH="${USER_PATH//"$BATS_LIBEXEC:"/}" HOME="$PWD" VM_RUNTIME_DIR="$VM_RUNTIME_DIR" VM_IMAGE_DIR="${image%/.store/*}" \
+		${VM_ENGINE:+VM_ENGINE="$VM_ENGINE"} timeout 240 bats --tap file.bats >tap </dev/null 3>&- || { cat tap && false; }
+	[ "$(grep -c '^ok ' tap)" -eq 3 ]
 }
 
 @test "no text has the path of a home or of this checkout" {
