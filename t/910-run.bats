@@ -202,12 +202,18 @@ chain() {
 	EOF
 }
 
-@test "three VMs in a pipeline" {
-	run -0 script_of_three
-	[ "$output" = "$(seq 1000 | grep 7 | sort -r | head -n 5)" ]
+@test "three VMs in a pipeline, one of them in a script that is a filter" {
+	cat >mark <<-END
+		#!/bin/sh
+		exec vm-run --engine $VM_ENGINE -m 128M -e MARK="\$1" -- sh -c 'sort -r | sed "s/\$/\$MARK/"; echo marked >&2'
+	END
+	chmod +x mark
+	run -0 --separate-stderr script_of_three
+	[ "$output" = "$(seq 1000 | grep 7 | sort -r | sed 's/$/ in a VM/' | head -n 5)" ]
+	[ "$stderr" = marked ]
 }
 script_of_three() {
-	seq 1000 | vrun grep 7 | vrun sort -r | vrun head -n 5
+	seq 1000 | vrun grep 7 | limit ./mark ' in a VM' | vrun head -n 5
 }
 
 # -- vm-shell --
