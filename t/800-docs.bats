@@ -8,6 +8,7 @@
 # A VM called box is there for them.
 
 bats_require_minimum_version 1.5.0
+load lib/pty
 
 TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-net vm-rsh vm-run vm-shell'
 
@@ -260,6 +261,22 @@ make_as_built() {
 	env -i PATH="${USER_PATH//"$BATS_LIBEXEC:"/}" HOME="$PWD" VM_RUNTIME_DIR="$VM_RUNTIME_DIR" VM_IMAGE_DIR="${image%/.store/*}" \
 		${VM_ENGINE:+VM_ENGINE="$VM_ENGINE"} timeout 240 bats --tap file.bats >tap </dev/null 3>&- || { cat tap && false; }
 	[ "$(grep -c '^ok ' tap)" -eq 3 ]
+}
+
+@test "the demo: the guest's uname, or with a terminal its shell" {
+	[ -z "$NO_VM" ] || skip "$NO_VM"
+	run -0 --separate-stderr timeout 120 "$ROOT/t/demo" </dev/null 3>&-
+	echo "$output$stderr"
+	[[ $output == 'Linux vm '*' x86_64 GNU/Linux' ]]
+	[ "${#lines[@]}" -eq 1 ]
+	pty_same 60 <<-END
+		send "$ROOT/t/demo; echo status=\\\$?\r"
+		want {A guest boots; its shell is yours.*# }
+		send "echo gue''st-\\\$((6 * 7))\r"
+		want {\nguest-42\r\n.*# }
+		send "\004"
+		want {\nstatus=0\r\nREADY> \$}
+	END
 }
 
 @test "no text has the path of a home or of this checkout" {
