@@ -160,6 +160,23 @@ ex() {
 	END
 }
 
+@test "the escape leaves, and what was left is hung up; typed twice it is a key" {
+	ex mkfifo /tmp/left
+	ex cat /tmp/left >/dev/null &
+	job=$!
+	pty_same 30 <<-'END'
+		send "vm-exec -it --escape ^] sh -c 'exec 9>/tmp/left; stty raw -echo; echo up; head -c 2 | od -An -tx1; exec sleep 98765'; echo status=\$?\r"
+		want {\nup}
+		send "\035\035x"
+		want {1d 78}
+		send "\035"
+		want {status=129\r\n}
+		want {READY> $}
+	END
+	wait $job
+	ex rm /tmp/left
+}
+
 # -- full screen --
 
 # screen REGEX: wait until a line of the tmux window matches; !REGEX: until none does.

@@ -508,17 +508,29 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	main 9 exited --linger -u user -e A=b -w /tmp -- sh -c '[ "$(id -u) $A $PWD" = "1000 b /tmp" ] && exit 9'
 }
 
-@test "the main command's output is the console's; with -t it has a terminal" {
-	fore main -m 192M -- sh -c 'tty; mkfifo /tmp/end; echo main-$((6 * 7)); read -r x </tmp/end; exit 5'
-	con --wait-for main-42 >out
+@test "the main command's console is a plain line, which every byte passes; with -t it is a terminal" {
+	local all='' i
+	for ((i = 0; i < 256; i++)); do all+=$(printf '\\x%02x' $i); done
+	printf %b "$all" >bytes
+	[ "$(wc -c <bytes)" -eq 256 ]
+	export BARE='in herited'
+	unset ABSENT
+	# shellcheck disable=SC2016 # the guest's
+	fore main -m 192M -e BARE -e ABSENT -e 'WITH=a b' -- sh -c 'mkfifo /tmp/end; true </dev/tty || printf "no-%s " tty
+		printf "<%s|%s|%s>main-%d." "$BARE" "$WITH" "${ABSENT-unset}" $((6 * 7)); head -c 256 >/tmp/in; cat /tmp/in; printf END
+		read -r x </tmp/end; exit 5'
+	con --wait-for 'main-42\.' --send "$all" --wait-for 'END' >out
+	grep -qaF 'no-tty <in herited|a b|unset>main-42.' out
+	tail -c 259 out | cmp - <(cat bytes && printf END)
 	ctl ready agent
 	ex -d sh -c 'echo >/tmp/end'
 	ends exited 5
 	export VM=main
-	boot -d -n main -t -m 192M -- sh -c 'until [ "$x" = go ]; do printf "?-"; read x; done; tty; echo main-$((6 * 7)); cat; exit 6' >/dev/null
+	boot -d -n main -t -m 192M -- sh -c 'until [ "$x" = go ]; do printf "?-"; read x; done; true </dev/tty && tty
+		echo main-$((6 * 7)); cat; exit 6' >/dev/null
 	con --wait-for '\?-' --send 'go\n' --wait-for main-42 --send 'typed\n' --wait-for 'typed' --send '\x04' >out
 	[ "$(ctl wait)" = $'exited\n6' ]
-	grep -q /dev/ out
+	grep -q ^/dev/ out
 }
 
 @test "stop asks the agent: the main command gets TERM and may finish" {
