@@ -85,7 +85,7 @@ at_prompt() {
 
 @test "the exit storm: shells that are left by exit, by Ctrl-D, and killed" {
 	census >before
-	rounds=$(share $((25 * REPEAT)) 10)
+	rounds=$(share $((34 * REPEAT)) 10)
 	for ((i = 0; i < rounds; i++)); do
 		status=0
 		echo "exit $i" | ex -i sh || status=$?
@@ -132,7 +132,7 @@ job_status() {
 	count=1000
 	[ "$REPEAT" -eq 1 ] || count=10000
 	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do (true &); i=$((i + 1)); done' sh $count
-	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do true & i=$((i + 1)); done; wait' sh $((count / 10))
+	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do true & true & true & true & wait; i=$((i + 4)); done' sh "$(share 10000 1000)"
 	settled
 }
 
@@ -312,7 +312,7 @@ with_service() {
 	[ "$(echo in | ex -i sh -c 'cat; exec cat /proc/1/comm')" = $'in\nsh' ]
 	# So is one that means harm, and gets no further than that.
 	before=$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)
-	anon=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")
+	anon=$(own_memory "$BOOT" 192)
 	# shellcheck disable=SC2016 # the guest's
 	con --run 'kill $(pidof vm-agent); ulimit -n 4096
 		for deed in huge too-long bad-field short unknown exec hello-again status-256 signal-0 signal-65 no-status bad-pong flood crowd; do
@@ -340,8 +340,9 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	end=$((SECONDS + 60))
 	until [ "$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)" -le "$before" ] || [ $SECONDS -gt $end ]; do :; done
 	[ "$(find "/proc/$BOOT/fd" -mindepth 1 | wc -l)" -le "$before" ]
-	# On kvm the guest's memory is among it.
-	[ "$VM_ENGINE" = kvm ] || [ "$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BOOT/status")" -le $((anon + 2048)) ]
+	now=$(own_memory "$BOOT" 192)
+	echo "$anon KiB before, $now after"
+	[ "$now" -le $((anon + 2048)) ]
 	ctl kill >/dev/null
 	ends killed 125
 }

@@ -163,6 +163,15 @@ few() {
 	printf '%s\n' "${@:1:n}"
 }
 
+# own_memory PID MIB: KiB of anonymous memory of a vm-boot whose guest has MIB: without the guest's, which on kvm is its
+# own and the largest of its mappings.
+own_memory() {
+	awk -v guest="$2" '/^[0-9a-f]+-[0-9a-f]+ / { size = 0 }
+		/^Size:/ { size = $2 }
+		/^Anonymous:/ && size < guest * 1024 - 2048 { kib += $2 }
+		END { print kib + 0 }' "/proc/$1/smaps"
+}
+
 # as_nobody COMMAND...
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
