@@ -149,7 +149,7 @@ job_status() {
 	census >before
 	count=$(share 10000 1000)
 	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do (true &); i=$((i + 1)); done' sh $count
-	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do true & i=$((i + 1)); done; wait' sh $((count / 10))
+	LIMIT=600 ex sh -c 'i=0; while [ $i -lt $1 ]; do true & true & true & true & wait; i=$((i + 4)); done' sh "$(share 10000 1000)"
 	settled
 }
 

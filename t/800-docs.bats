@@ -265,7 +265,7 @@ make_as_built() {
 	make_as_built install DESTDIR="$PWD/root"
 	for tool in $TOOLS; do
 		[ "$("$there/bin/$tool" --version)" = "$tool (pipevm) 0.1" ]
-		[ -s "$there"/share/man/man[18]/"$tool".[18] ]
+		[ "$(find "$there/share/man" -name "$tool.[18]" -size +0 | wc -l)" -eq 1 ]
 		[ $tool = vm-agent ] || grep -qw "$tool" "$there/share/bash-completion/completions/$tool"
 	done
 	make_as_built uninstall DESTDIR="$PWD/root"
