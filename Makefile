@@ -159,10 +159,7 @@ lab: deps ## a shell in the machine where KVM works
 
 bench: deps ## boot and memory against QEMU, commands against ssh, vsock against vhost-vsock, vm-net against QEMU and passt
 	@$(MAKE) --no-print-directory all
-	@t/bench/run
-	@t/bench/exec
-	@t/bench/vsock
-	@t/bench/net
+	@missed=0; for b in run exec vsock net; do t/bench/$$b || missed=1; done; exit $$missed
 
 lint: ## shellcheck, mandoc, compiler warnings as errors
 	@t/lint

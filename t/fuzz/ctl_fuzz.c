@@ -44,7 +44,7 @@ static const struct engine engine = {
 /* Packets of one input are separated by 0xff. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct vm vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .grace_timer = -1, .timeout_timer = -1,
+	struct vm vm = { .rundir = RUNDIR_INIT, .log_fd = -1, .notify_fd = -1, .grace_timer = -1, .timeout_timer = -1,
 			 .drain_timer = -1, .parent_id = -1, .engine = &engine };
 	int pair[2], fd, n;
 	struct conn *c;
