@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib/vm-test
+load lib/lend
 
 setup_file() {
 	vm_file || return 0
@@ -25,18 +26,6 @@ teardown_file() {
 	no_leak
 }
 
-# lend PROGRAM...: put these programs of this machine, and what they are linked with, into the guest.
-lend() {
-	local program libraries=()
-	for program; do command -v "$program" >/dev/null || skip "no $program: install $program"; done
-	for program; do
-		limit vm-cp "$(realpath "$(command -v "$program")")" "box:/bin/$program"
-		mapfile -t -O ${#libraries[@]} libraries < <(ldd "$(command -v "$program")" | grep -oE '/[^ ]+')
-	done
-	tar chP --transform 's,.*/,lib/,' --transform 's,^lib/ld-linux,lib64/ld-linux,' "${libraries[@]}" | limit vm-exec -V box -i tar x -C /
-	for program; do limit vm-exec -V box "$program" --version >/dev/null || limit vm-exec -V box "$program" -V >/dev/null; done
-}
-
 # forest: small files in directories of 100, 5,000 of them (in the lab 800).
 forest() {
 	local dir file
@@ -50,7 +39,7 @@ forest() {
 }
 
 @test "rsync -a -e vm-rsh: a tree of 5,000 files, both ways" {
-	lend rsync
+	lend box rsync
 	forest
 	limit rsync -a -e vm-rsh forest box:/tmp/
 	limit rsync -a -e vm-rsh root@box:/tmp/forest/ back
@@ -76,7 +65,7 @@ forest() {
 }
 
 @test "git clone and push with GIT_SSH=vm-rsh" {
-	lend git
+	lend box git
 	limit vm-exec -V box sh -c 'for p in git-upload-pack git-receive-pack; do ln -sf git /bin/$p; done'
 	export GIT_SSH=vm-rsh GIT_CONFIG_NOSYSTEM=1 HOME=$PWD GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e GIT_COMMITTER_NAME=n \
 		GIT_COMMITTER_EMAIL=e
@@ -96,7 +85,7 @@ forest() {
 
 @test "ssh to an sshd in the guest through a ProxyCommand" {
 	command -v ssh >/dev/null || skip 'no ssh: install openssh-client'
-	lend dropbear
+	lend box dropbear
 	ssh-keygen -q -t ed25519 -N '' -f key
 	# It listens when it has gone into the background.
 	limit vm-exec -V box -i sh -c 'mkdir -p -m 700 /root/.ssh /etc/dropbear; cat >/root/.ssh/authorized_keys

@@ -23,6 +23,20 @@ teardown_file() {
 	world_end
 }
 
+# How to reach the guest, for lib/traffic.
+guest() {
+	in_guest "$@"
+}
+
 client() {
-	in_guest world_client "$@"
+	guest world_client "$@"
+}
+
+guest_background() {
+	# shellcheck disable=SC2016 # the inner shell's
+	background "$1" guest sh -c 'echo ready; exec "$@"' sh "${@:2}"
+}
+
+guest_files() {
+	:
 }
