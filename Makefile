@@ -97,14 +97,19 @@ $(BUILD)/t/unit/life_test.o: INCLUDES = -Ilib/common -It/unit -iquote vm-agent
 $(BUILD)/t/unit/life_test: $(call objs,t/unit/life_test.c vm-agent/life.c vm-agent/control.c) $(LIB)
 	$(link)
 $(addprefix $(BUILD)/t/unit/,stack_test ends_test forward_test inlet_test netverbs_test redirect_test): LDLIBS += -lslirp
-$(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
-# They run in a guest, as vm-agent does.
+# They run in a guest, too, as vm-agent does.
+IN_GUEST := $(addprefix $(BUILD)/t/unit/,guest_udp guest_vsock world_ask world_client world_server)
 $(BUILD)/t/unit/guest_udp: t/unit/guest_udp.c
 $(BUILD)/t/unit/guest_vsock: t/unit/guest_vsock.c lib/common/wire.c
-$(BUILD)/t/unit/guest_udp $(BUILD)/t/unit/guest_vsock: $(wildcard lib/common/*.h) Makefile
+WORLD_COMMON := vm-net/addr.c $(addprefix lib/common/,fds.c log.c opts.c)
+$(BUILD)/t/unit/world_ask: LDLIBS += -lresolv
+$(BUILD)/t/unit/world_ask: t/unit/world_ask.c $(WORLD_COMMON)
+$(BUILD)/t/unit/world_client: t/unit/world_client.c $(WORLD_COMMON)
+$(BUILD)/t/unit/world_server: t/unit/world_server.c lib/common/loop.c $(WORLD_COMMON)
+$(IN_GUEST): $(wildcard t/unit/world.h t/unit/dns_build.h vm-net/*.h lib/common/*.h) Makefile
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -Os -fno-pie $(INCLUDES) -static -s $(filter %.c,$^) -o $@
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -fno-pie $(INCLUDES) -Ivm-net -static -s $(filter %.c,$^) $(LDLIBS) -o $@
 # What a test loads before a program.
 $(BUILD)/t/lib/ahead.so: t/lib/ahead.c Makefile
 	$(say) "  LINK  $@"

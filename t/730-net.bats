@@ -13,7 +13,7 @@ setup_file() {
 	export PATH="$ROOT/.build/t/unit:$PATH" NETS="$BATS_FILE_TMPDIR"
 	control
 	second
-	VM_NET="$NETS/control" start net -m 256M --net "$NETS/second,mtu=1500,mac=02:00:00:00:00:aa"
+	VM_NET="$NETS/control" start net -m 256M --net "$NETS/second,mtu=1400,mac=02:00:00:00:00:aa"
 	ctl -V net ready agent
 	limit vm-exec -V net -i sh -c 'cat >/tmp/guest_udp; chmod +x /tmp/guest_udp' <"$ROOT/.build/t/unit/guest_udp"
 	ex -V net ip addr add 192.0.2.15/24 dev eth1
@@ -108,7 +108,7 @@ says() {
 
 @test 'two cards are two networks' {
 	run -0 ex cat /sys/class/net/eth1/address /sys/class/net/eth1/mtu
-	[ "$output" = $'02:00:00:00:00:aa\n1500' ]
+	[ "$output" = $'02:00:00:00:00:aa\n1400' ]
 	ex ping -c 2 -i 0.2 -W 10 192.0.2.1
 	kill "$(cat "$NETS/second.pid")"
 	carrier eth1 0
@@ -137,7 +137,7 @@ says() {
 	ex arp -i eth1 -s 192.0.2.1 02:00:00:00:00:01
 	kill -USR1 "$(cat "$NETS/second.pid")"
 	# shellcheck disable=SC2016 # the guest's
-	ex sh -c 'for i in 1 2 3; do ping -c 400 -i 0.01 -W 1 -s 1400 192.0.2.1 >/dev/null & done; wait; true'
+	ex sh -c 'for i in 1 2 3; do ping -c 400 -i 0.01 -W 1 -s 1300 192.0.2.1 >/dev/null & done; wait; true'
 	run -0 ctl status
 	[[ $output =~ net1=[^,]*,up,in=[0-9]*,out=[0-9]*,dropped=([0-9]*) ]]
 	[ "${BASH_REMATCH[1]}" -gt 0 ]

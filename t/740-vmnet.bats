@@ -5,6 +5,7 @@
 bats_require_minimum_version 1.5.0
 load lib/vm-test
 load lib/netns
+load lib/examples
 
 setup_file() {
 	world_file || return 0
@@ -57,6 +58,8 @@ no_carrier() {
 	[ "$(ex cat /etc/resolv.conf)" = $'nameserver 10.0.2.3\nnameserver fd00::3' ]
 	ex ping -c 2 -i 0.2 -W 10 10.0.2.2
 	ex ping -c 2 -i 0.2 -W 10 fd00::2
+	# In one piece: no fragment of IPv6 passes.
+	ex ping -c 1 -W 10 -s 65000 fd00::2
 	ex ping -c 1 -W 10 203.0.113.200
 	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.200:0$'
 }
@@ -184,34 +187,76 @@ its() {
 	for p in $(marked "$VM_TEST"); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != "$1" ] || echo "$p"; done
 }
 
-@test 'vm-net, a shell between and vm-boot, killed in either order: nothing stays' {
-	local boot="vm-boot --engine $VM_ENGINE -d -n killed -m 256M && echo ready && read -r _ <life" order net prog pid
+@test 'vm-net, a shell between and vm-boot, killed in any order: nothing stays' {
+	local boot="vm-boot --engine $VM_ENGINE -d -n killed -m 256M && echo ready && read -r _ <life" order orders left who net prog vm
 	VM=killed
 	mkfifo life
-	for order in 'prog vm net' 'net vm prog'; do
+	orders=('prog vm net' 'net vm prog')
+	# The others in a soak.
+	[ "${VM_REPEAT:-1}" -eq 1 ] || orders+=('prog net vm' 'net prog vm' 'vm prog net' 'vm net prog')
+	for order in "${orders[@]}"; do
 		PATIENCE=60000 background chain host vm-net -- sh -c "$boot"
 		prog=$(cat bg/chain.pid) net=$(its vm-net | sort -n | head -n 1)
 		ctl ready agent
-		pid=$(ctl status | sed -n 's/^pid=//p')
-		if [ "${order%% *}" = prog ]; then
-			kill -KILL "$prog"
-			gone "$prog"
-			[ "$(ex sh -c 'echo 100000 | nc 203.0.113.9 19 | wc -c')" -eq 100000 ]
-			kill -KILL "$pid"
-			gone "$pid" "$net"
-		else
-			kill -TERM "$net"
-			gone "$net"
-			no_carrier
-			kill -KILL "$pid"
-			gone "$pid"
-			kill -KILL "$prog"
-			gone "$prog"
-		fi
+		vm=$(ctl status | sed -n 's/^pid=//p') left=' prog vm net '
+		for who in $order; do
+			# The network ends with the last one that has it.
+			[ "$left" != ' net ' ] || break
+			echo "$order: $who; left:$left"
+			kill "-$([ "$who" = net ] && echo TERM || echo KILL)" "${!who}"
+			gone "${!who}"
+			left=${left/ $who / }
+			case $left in
+			' vm net ') [ "$(ex sh -c 'echo 100000 | nc 203.0.113.9 19 | wc -c')" -eq 100000 ] ;;
+			' prog net ') kill -0 "$net" ;;
+			*vm*) no_carrier ;;
+			esac
+		done
+		gone "$prog" "$vm" "$net"
 		run -0 vm-ls -q
 		[ "$output" = net ]
 		no_leak net
 	done
+}
+
+@test "vm-run with a policy, a forward and a log: each does what it says, and the status is the command's" {
+	echo 'allow tcp 203.0.113.9 port 19' >policy
+	# shellcheck disable=SC2016 # the guest's, and the inner shell's
+	PATIENCE=60000 background run host sh -c 'vm-run "$@"; echo "status $?"' sh --engine "$VM_ENGINE" -m 256M \
+		-P "$PWD/policy" -p 127.0.0.1:8008:7 --net-log "$PWD/run.log" sh -c '
+			nc -l -p 7 -e cat & until netstat -lnt | grep -q :7; do :; done; echo ready; wait
+			nc -w 5 203.0.113.9 7; echo 100000 | nc 203.0.113.9 19 | wc -c; exit 7'
+	[ "$(in_host sh -c 'echo hello | socat -t 5 - TCP:127.0.0.1:8008')" = hello ]
+	PATIENCE=60000 world_client await bg/run.says '^status 7$'
+	grep -qx 100000 bg/run.says
+	grep -q refused bg/run.err
+	# shellcheck disable=SC2046 # numbers
+	gone $(its vm-net)
+	run -0 jq -r 'select(.event == "flow") | "\(.verdict) \(.proto) \(.addr) \(.port) \(.line)"' run.log
+	[ "$output" = $'deny tcp 203.0.113.9 7 null\nallow tcp 203.0.113.9 19 1' ]
+	never_heard '^net tcp .* 203.0.113.9:7 '
+	echo 'allow tcp' >wrong
+	run -2 in_host vm-run --engine "$VM_ENGINE" -P wrong true
+	[[ $output == *wrong:1:* ]]
+	run -2 in_host vm-run --engine "$VM_ENGINE" -p 1:2:3:4 true
+}
+
+@test 'vm-run with a network, killed: nothing of it stays' {
+	# shellcheck disable=SC2016 # the guest's
+	PATIENCE=60000 background run host vm-run --engine "$VM_ENGINE" -m 256M --net sh -c '
+		[ "$(echo 100000 | nc 203.0.113.9 19 | wc -c)" -eq 100000 ] && echo ready; exec sleep 1000'
+	[ "$(its vm-net | wc -l)" -ge 1 ]
+	kill -KILL "$(cat bg/run.pid)"
+	no_leak net
+}
+
+@test 'the examples of vm-net(1)' {
+	local name
+	unset VM
+	wrappers "$PWD/bin" "$VM_ENGINE"
+	PATH="$PWD/bin:$PATH" run_examples "$ROOT/man/vm-net.1" : in_host
+	# Those that stopped are there until somebody asks.
+	for name in $(vm-ls -q); do [ "$name" = net ] || ctl -V "$name" wait >/dev/null; done
 }
 
 @test "QEMU's -netdev stream, with no vm-boot between" {

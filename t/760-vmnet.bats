@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load lib/world
+load lib/traffic
 
 # answers SERVER NAME TYPE ANSWER: what vm-net's DNS says.
 answers() {
@@ -30,10 +31,7 @@ answers() {
 
 @test 'ping: the gateway, and beyond' {
 	guest_of vm-net --
-	run -0 client ping 10.0.2.2 100 3
-	run -0 client ping fd00::2 1000 3
-	run -0 client ping 203.0.113.9 1000 3
-	heard '^wire icmp 8.0 192.168.77.2:0 203.0.113.9:0$'
+	pings
 	# Beyond the gateway there is no echo of IPv6, which is said at once.
 	PATIENCE=2000 run -1 client ping 2001:db8::9 100 1
 	[ "$output" = 'Permission denied' ]
@@ -67,35 +65,13 @@ answers() {
 }
 
 @test 'TCP: every way to behave, IPv4 and IPv6' {
-	local net
 	guest_of vm-net --
-	for net in 203.0.113. 2001:db8::; do
-		run -0 client echo ${net}9 7 10000000
-		run -0 client echo ${net}9 7 0
-		run -0 client send ${net}9 9 1000000
-		run -0 client turn ${net}9 80 1000001
-		run -0 client get ${net}9 19 10000000
-		run -0 client turn ${net}9 81 20000
-		run -0 client get ${net}9 82 3000
-		run -1 client echo ${net}9 84 10
-		[[ $output == 'Connection reset by peer'* ]]
-		run -1 client open ${net}9 99
-		[ "$output" = 'Connection refused' ]
-		run -1 client open ${net}67 7
-		[ "$output" = 'Connection refused' ]
-	done
-	heard '^net end .* 203.0.113.9:7 10000000 10000000 [0-9a-f]+ right$'
-	heard '^net end .* \[2001:db8::9]:7 10000000 10000000 [0-9a-f]+ right$'
+	tcp_ways 10000000
 }
 
 @test 'TCP: 200 MB both ways, with checksums, IPv4 and IPv6' {
 	guest_of vm-net --
-	local size to
-	size=$(share 200000000 20000000)
-	for to in 203.0.113.9 2001:db8::9; do
-		run -0 client turn $to 80 "$size"
-		run -0 client get $to 19 "$size"
-	done
+	tcp_bulk 200000000
 }
 
 @test 'a limit to the rate, either way' {
@@ -113,19 +89,13 @@ answers() {
 
 @test 'TCP: 500 connections at once' {
 	guest_of vm-net --
-	run -0 client echo 203.0.113.9 7 1000 "$(share 500 500)"
-	run -0 client echo 2001:db8::9 7 1000 100
+	tcp_many 500 100
 }
 
 @test 'UDP of every size, and fragments' {
-	local size
 	guest_of vm-net --mtu 1500 --
-	for size in 0 1 512 1472 1473 8000 30000 65507; do
-		run -0 client udp 203.0.113.9 7 $size 2
-	done
-	for size in 1 1452 1400; do
-		run -0 client udp 2001:db8::9 7 $size 2
-	done
+	datagrams 203.0.113.9 0 1 512 1472 1473 8000 30000 65507
+	datagrams 2001:db8::9 1 1452 1400
 	heard '^net udp 192.168.77.2:[0-9]+ 203.0.113.9:7 65507$'
 }
 
@@ -144,10 +114,7 @@ answers() {
 
 @test 'a connect that nobody answers delays nobody' {
 	guest_of vm-net --
-	PATIENCE=20000 background deaf guest sh -c 'echo ready; exec world_client open 203.0.113.66 7'
-	heard '^wire syn .* 203.0.113.66:7$'
-	PATIENCE=2000 run -0 client ping 10.0.2.2 100 3
-	PATIENCE=2000 run -0 client talk 203.0.113.9 7 100 20
+	nobody_answers
 }
 
 @test 'names: records, aliases, absent ones, over UDP, and a server that says nothing' {

@@ -1,14 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 # What is written: --help against the manual, the manual's examples, README, completion, vm-ls.
-#
-# In a page's EXAMPLES, displays (.Bd -literal, .Dl) whose lines start with `$ ' are commands: all of them
-# in one display are one script, in which lines that begin with a blank go on with the one before. Each is run here, in
-# a directory of its own, and must end with 0; unless a line `.\" not run: REASON' comes right before it.
-# A VM called box is there for them.
+# A VM called box is there for the examples (lib/examples); those of vm-net(1) need a network, and are in 740.
 
 bats_require_minimum_version 1.5.0
 load lib/pty
+load lib/examples
 
 TOOLS='vm-agent vm-boot vm-check vm-console vm-cp vm-ctl vm-exec vm-image vm-ls vm-net vm-rsh vm-run vm-shell'
 
@@ -17,14 +14,7 @@ setup_file() {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 	BIN=$(realpath "${BIN:-$ROOT/bin}")
 	engine=${VM_ENGINE:-auto}
-	mkdir "$wrapper"
-	# Examples start VMs as people do; here they get the engine under test, and a limit.
-	cat >"$wrapper/vm-boot" <<-END
-		#!/bin/sh
-		exec "$BIN/vm-boot" --engine '$engine' --timeout 120 "\$@"
-	END
-	printf '#!/bin/sh\nexec "%s/vm-run" --engine "%s" "$@"\n' "$BIN" "$engine" >"$wrapper/vm-run"
-	chmod +x "$wrapper"/vm-*
+	wrappers "$wrapper" "$engine"
 	export ROOT BIN USER_PATH="$PATH" PATH="$wrapper:$BIN:$PATH" LC_ALL=C VM_RUNTIME_DIR="$BATS_FILE_TMPDIR/rt"
 	unset VM
 	mkdir -m 700 "$VM_RUNTIME_DIR"
@@ -76,60 +66,6 @@ page_options() {
 		options && /^\.It Fl/ {
 			for (i = 3; i <= NF && $i != "Ar" && $i != "Cm"; i++) if ($i != "," && $i != "Fl") print "-" $i
 		}' "$(page "$1")" | tr -d , | sort -u
-}
-
-# examples PAGE DIR: write each display of commands in its EXAMPLES to DIR/NUMBER.sh; NUMBER.not is why it is not run.
-examples() {
-	awk -v dir="$2" '
-		function flush() {
-			if (script != "") {
-				n++
-				file = sprintf("%s/%02d", dir, n)
-				printf "%s", script >(file ".sh")
-				if (why != "") print why >(file ".not")
-				close(file ".sh")
-			}
-			script = why = ""
-		}
-		function take(line) {
-			gsub(/\\e/, "\\", line)
-			gsub(/\\&/, "", line)
-			gsub(/\\-/, "-", line)
-			if (line ~ /^\$ / || (script != "" && line ~ /^[ \t]/)) {
-				sub(/^\$ /, "", line)
-				script = script line "\n"
-			}
-		}
-		/^\.Sh / { inside = $2 == "EXAMPLES"; next }
-		!inside { next }
-		/^\.\\" not run: / { sub(/^\.\\" not run: /, ""); reason = $0; next }
-		/^\.Bd -literal/ { display = 1; why = reason; reason = ""; next }
-		/^\.Ed/ { display = 0; flush(); next }
-		/^\.Dl / { why = reason; reason = ""; take(substr($0, 5)); flush(); next }
-		display { take($0); next }
-		{ reason = "" }' "$1"
-}
-
-# run_examples PAGE: run those of a page that may be.
-run_examples() {
-	local script name="${1##*/}" ran=0
-	need_box
-	mkdir scripts
-	examples "$1" scripts
-	for script in scripts/*.sh; do
-		[ -e "$script" ] || skip "no commands in the examples of $name"
-		if [ -e "${script%.sh}.not" ]; then
-			echo "# $name: not run, $(cat "${script%.sh}.not"): $(head -n 1 "$script")" >&3
-			continue
-		fi
-		# An earlier one may have stopped it.
-		need_box
-		mkdir "$script.d"
-		echo "$name: $(cat "$script")"
-		(cd "$script.d" && exec timeout 60 bash -e "../../$script") </dev/null 3>&-
-		ran=$((ran + 1))
-	done
-	[ "$ran" -gt 0 ]
 }
 
 @test "every tool explains itself with --help, on stdout" {
@@ -312,55 +248,55 @@ make_as_built() {
 }
 
 @test "the examples of vm-boot(1)" {
-	run_examples "$ROOT/man/vm-boot.1"
+	run_examples "$ROOT/man/vm-boot.1" need_box
 }
 
 @test "the examples of vm-ctl(1)" {
-	run_examples "$ROOT/man/vm-ctl.1"
+	run_examples "$ROOT/man/vm-ctl.1" need_box
 }
 
 @test "the examples of vm-console(1)" {
-	run_examples "$ROOT/man/vm-console.1"
+	run_examples "$ROOT/man/vm-console.1" need_box
 }
 
 @test "the examples of vm-exec(1)" {
-	run_examples "$ROOT/man/vm-exec.1"
+	run_examples "$ROOT/man/vm-exec.1" need_box
 }
 
 @test "the examples of vm-run(1)" {
-	run_examples "$ROOT/man/vm-run.1"
+	run_examples "$ROOT/man/vm-run.1" need_box
 }
 
 @test "the examples of vm-shell(1)" {
-	run_examples "$ROOT/man/vm-shell.1"
+	run_examples "$ROOT/man/vm-shell.1" need_box
 }
 
 @test "the examples of vm-rsh(1)" {
-	run_examples "$ROOT/man/vm-rsh.1"
+	run_examples "$ROOT/man/vm-rsh.1" need_box
 }
 
 @test "the examples of vm-cp(1)" {
-	run_examples "$ROOT/man/vm-cp.1"
+	run_examples "$ROOT/man/vm-cp.1" need_box
 }
 
 @test "the examples of vm-image(1)" {
-	run_examples "$ROOT/man/vm-image.1"
+	run_examples "$ROOT/man/vm-image.1" need_box
 }
 
 @test "the examples of vm-check(1)" {
-	run_examples "$ROOT/man/vm-check.1"
+	run_examples "$ROOT/man/vm-check.1" need_box
 }
 
 @test "the examples of vm-agent(8)" {
-	run_examples "$ROOT/man/vm-agent.8"
+	run_examples "$ROOT/man/vm-agent.8" need_box
 }
 
 @test "the examples of vm-ls(1)" {
-	run_examples "$ROOT/man/vm-ls.1"
+	run_examples "$ROOT/man/vm-ls.1" need_box
 }
 
 @test "the examples of vm-handle(7)" {
-	run_examples "$ROOT/man/vm-handle.7"
+	run_examples "$ROOT/man/vm-handle.7" need_box
 }
 
 @test "vm-ls shows VMs in aligned columns, as JSON, and by name" {

@@ -13,5 +13,6 @@ lend() {
 		mapfile -t -O ${#libraries[@]} libraries < <(ldd "$(command -v "$program")" | grep -oE '/[^ ]+')
 	done
 	tar chP --transform 's,.*/,lib/,' --transform 's,^lib/ld-linux,lib64/ld-linux,' "${libraries[@]}" | limit vm-exec -V "$vm" -i tar x -C /
-	for program; do limit vm-exec -V "$vm" "$program" --version >/dev/null || limit vm-exec -V "$vm" "$program" -V >/dev/null; done
+	# shellcheck disable=SC2016 # the guest's
+	for program; do limit vm-exec -V "$vm" sh -c '"$0" --version || "$0" -V || "$0" version' "$program" >/dev/null 2>&1; done
 }

@@ -23,8 +23,22 @@ teardown_file() {
 	world_end
 }
 
+# How to reach the guest, for lib/traffic.
+guest() {
+	in_guest "$@"
+}
+
 client() {
-	in_guest world_client "$@"
+	guest world_client "$@"
+}
+
+guest_background() {
+	# shellcheck disable=SC2016 # the inner shell's
+	background "$1" guest sh -c 'echo ready; exec "$@"' sh "${@:2}"
+}
+
+guest_files() {
+	:
 }
 
 # memory KEY: kilobytes of the vm-net that is in the background as `vmnet`: VmRSS, or VmHWM, the most since `memory_mark`.
