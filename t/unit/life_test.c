@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "file.h"
+#include "keeper.h"
 #include "kmsg.h"
 #include "life.h"
 #include "loop.h"
@@ -187,6 +189,35 @@ void kmsg(enum kmsg_level level, const char *fmt, ...)
 void net_change(const char *text)
 {
 	(void)text;
+}
+
+enum keeper_state keeper_look(int *status)
+{
+	(void)status;
+	return KEEPER_NONE;
+}
+
+int keeper_watch(void)
+{
+	return -ENOSYS;
+}
+
+int keeper_start(struct request *r)
+{
+	(void)r;
+	return -ENOSYS;
+}
+
+int config_command(struct request *r, const struct wire_record *record)
+{
+	(void)r;
+	(void)record;
+	return -ENOSYS;
+}
+
+void request_free(struct request *r)
+{
+	(void)r;
 }
 
 ssize_t file_read(const char *path, char *buf, size_t size)
