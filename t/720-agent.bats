@@ -426,7 +426,8 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	con --send '/run/bin/poweroff\n'
 	ends agent-broken 125
 	[ "$(cat broken.err)" = 'vm-boot: the agent in the guest sent what it must not: its link is closed
-vm-boot: the agent in the guest broke the protocol, and did not come back' ]
+vm-boot: the agent in the guest broke the protocol, and did not come back
+vm-boot: the VM ended: agent-broken' ]
 }
 
 @test "a link that is taken and closed at once: few dials, and an idle agent" {
@@ -480,11 +481,10 @@ vm-boot: the agent in the guest broke the protocol, and did not come back' ]
 	ctl ready agent
 	ex -d sh -c "until [ -p /tmp/end ]; do :; done; kill -9 $agent; echo >/tmp/end"
 	ends exited 5
-	fore shell -m 192M
+	with_agent shell -m 192M
 	con --wait-for '# ' --send "kill -9 $agent; exit 7\\n" >/dev/null
 	ends exited 7
-	fore silent -m 192M
-	ctl ready agent
+	with_agent silent -m 192M
 	con --wait-for '# ' --send "kill -STOP $agent; exit 7\\n" >/dev/null
 	ends exited 7
 }
@@ -493,11 +493,11 @@ vm-boot: the agent in the guest broke the protocol, and did not come back' ]
 	# There can be no other agent: this one has no token.
 	# shellcheck disable=SC2016 # the guest's
 	agent='old=$(grep -lx "vm-agent serve" /proc/[0-9]*/comm | tr -cd 0-9); kill -9 $old; while kill -0 $old; do :; done 2>/dev/null
-		vm-agent serve & while flock -n /run/vm-agent.lock true; do :; done'
-	fore untold -m 192M
+		vm-agent serve & until grep -q " $! " /proc/locks; do :; done'
+	with_agent untold -m 192M
 	con --wait-for '# ' --send "$agent; exit 0\\n" >/dev/null
 	ends agent-lost 125
-	fore off -m 192M
+	with_agent off -m 192M
 	con --wait-for '# ' --send "$agent; poweroff\\n" >/dev/null
 	ends poweroff 0
 }
