@@ -28,6 +28,41 @@ answers() {
 	grep -qx subnet=255.255.255.0 dhcp.told
 }
 
+@test 'other networks and a domain, by option' {
+	guest_of vm-net --subnet 172.30.0.0/16 --subnet6 fd42:1::/64 --domain lan.test --mtu 1400 --
+	run -0 in_guest ip addr show dev eth0
+	[[ $output == *'mtu 1400 '* && $output == *'inet 172.30.0.15/16 '* && $output == *'inet6 fd42:1::f/64 '* ]]
+	run -0 client ping 172.30.0.2 100 1
+	run -0 client ping fd42:1::2 100 1
+	answers fd42:1::3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	run -0 client echo 203.0.113.9 7 1000
+	run -0 client echo 2001:db8::9 7 1000
+	# shellcheck disable=SC2016 # the script's
+	printf '#!/bin/sh\n[ "$1" != bound ] || env >"$0.told"\n' >dhcp
+	chmod +x dhcp
+	run -0 in_guest busybox udhcpc -i eth0 -n -q -f -t 5 -s "$PWD/dhcp"
+	grep -qx domain=lan.test dhcp.told
+	grep -qx ip=172.30.0.15 dhcp.told
+}
+
+@test 'a network that the host has itself: the next is taken, one by option is refused' {
+	local refused6
+	in_host ip addr add 10.0.2.99/22 dev h0 noprefixroute
+	in_host ip addr add fd00::99/64 dev h0 noprefixroute
+	guest_of vm-net -- || :
+	run --separate-stderr in_host vm-net --subnet6 fd00::/64 -l "$PWD/net"
+	refused6="$status ${stderr_lines[*]}"
+	run --separate-stderr in_host vm-net --subnet 10.0.0.0/8 -l "$PWD/net"
+	in_host ip addr del 10.0.2.99/22 dev h0
+	in_host ip addr del fd00::99/64 dev h0
+	[ "$status ${stderr_lines[*]}" = '2 vm-net: --subnet: the host has a network there itself: choose another' ]
+	[ "$refused6" = '2 vm-net: --subnet6: the host has a network there itself: choose another' ]
+	run -0 in_guest ip addr show dev eth0
+	# 10.0.0.0 to 10.0.3.255 are the host's.
+	[[ $output == *'inet 10.0.4.15/24 '* && $output == *'inet6 fd00:1::f/64 '* ]]
+	run -0 client echo 203.0.113.9 7 1000
+}
+
 @test 'ping: the gateway, and beyond' {
 	guest_of vm-net --
 	run -0 client ping 10.0.2.2 100 3
@@ -161,6 +196,19 @@ answers() {
 	done
 }
 
+@test 'names and servers by option: --host is answered here, --dns is asked and not those of resolv.conf' {
+	guest_of vm-net --host printer.test=203.0.113.77 --host printer.test=2001:db8::77 --dns 203.0.113.253 --
+	answers 10.0.2.3 printer.test A 'NOERROR; printer.test 60 A 203.0.113.77'
+	answers fd00::3 Printer.test AAAA 'NOERROR; Printer.test 60 AAAA 2001:db8::77'
+	# Nobody serves there.
+	answers 10.0.2.3 www.example.test A SERVFAIL
+	never_heard '^dns query .* (printer|www\.example)\.test '
+	guest_down
+	guest_of vm-net --dns 203.0.113.253 --dns 2001:db8::53 --
+	answers 10.0.2.3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	heard '^dns query .* www\.example\.test 1$'
+}
+
 @test 'resolv.conf that changes is followed' {
 	guest_of vm-net --
 	in_host sh -c 'echo nameserver 203.0.113.253 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf'
@@ -178,6 +226,26 @@ answers() {
 	run -0 in_host world_client udp 127.0.0.1 8007 1000 10
 	grep -q 'guest tcp 10.0.2.2:[0-9]* 10.0.2.15:7 echo' log
 	grep -Eq -- '-p 127.0.0.1:0:9: is 127.0.0.1:[0-9]+:9' "$VM_TEST/bg/tap.err"
+}
+
+@test 'a UNIX socket that leads to the guest: its owner alone, several clients, removed in the end' {
+	local path
+	mkdir one two three      # it may remove what is beneath each, and nothing else
+	background vmnet host vm-net --ready-fd 1 -p "unix:$PWD/one/in:7" -p "unix:$PWD/two/in:9999" -l "$PWD/three/net"
+	guest_up "$PWD/three/net"
+	background server.guest guest world_server "$PWD/log" guest
+	[ "$(stat -c '%F %a' one/in)" = 'socket 600' ]
+	head -c 1000000 /dev/urandom >sent
+	for path in 1 2; do
+		in_host socat -t 10 - "UNIX-CONNECT:$PWD/one/in" <sent | cmp sent -
+	done
+	[ "$(grep -c 'guest tcp 10.0.2.2:[0-9]* 10.0.2.15:7 echo' log)" -eq 2 ]
+	# Nobody serves that port of the guest.
+	run -0 in_host socat -t 10 - "UNIX-CONNECT:$PWD/two/in"
+	[ -z "$output" ]
+	kill -TERM "$(cat bg/vmnet.pid)"
+	gone "$(cat bg/vmnet.pid)"
+	[ "$(find one two three)" = $'one\ntwo\nthree' ]
 }
 
 @test 'its end is the guest, the end of the guest is its own; nothing stays' {
@@ -294,11 +362,18 @@ captured() {
 	[ "$names" = ' vm-net vm-net resolv vm-net reader' ]
 }
 
+@test '--no-sandbox: it keeps all that it has, and says so' {
+	background vmnet host vm-net --no-sandbox --ready-fd 1 -l "$PWD/net"
+	grep -qx $'Seccomp:\t0' "/proc/$(cat bg/vmnet.pid)/status"
+	grep -qx 'vm-net: --no-sandbox: this process is not confined' bg/vmnet.err
+}
+
 @test 'bad command lines and policies: one line, status 2, and nothing is started' {
 	local word
 	# shellcheck disable=SC2154 # run --separate-stderr sets them
 	for word in '--rate-limit 1' '--rate-limit 1X' '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
-		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b' '-V a' '--switch -V a'; do
+		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b' '-V a' '--switch -V a' '--domain a..b' '-6 --subnet 10.1.0.0/24' \
+		'-4 --subnet6 fd01::/64' '--check policy'; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr in_host vm-net $word -l "$PWD/net"
 		[[ ${stderr_lines[0]} == vm-net:* ]]
@@ -308,6 +383,9 @@ captured() {
 	[[ $stderr == *policy:2:* ]]
 	[ ! -e ran ]
 	run -2 in_host vm-net --check policy
+	run -2 --separate-stderr in_host vm-net --domain 'a b' -- touch ran
+	[ "${stderr_lines[0]}" = "vm-net: --domain a b: takes a name of letters, digits, hyphens and dots (try 'vm-net --help')" ]
+	[ ! -e ran ]
 	run -127 in_host vm-net -- no-such-program
 	# Not `run`: what is left of vm-net speaks when the program has ended, and then lets go of stderr.
 	status=0
