@@ -28,6 +28,54 @@ answers() {
 	grep -qx subnet=255.255.255.0 dhcp.told
 }
 
+# bare_guest OPTION...: a guest with a device, to which nobody has told anything; it is ready for larger packets than its
+# network is.
+bare_guest() {
+	background vmnet host vm-net --ready-fd 1 --frames "$PWD/net" --domain lan.test --mtu 1400 "$@"
+	background tap guest frames_tap -n raw "$PWD/net" mtu=9000 mac=02:00:00:00:00:0f
+}
+
+@test 'router advertisements: a kernel makes its address, route and MTU of them' {
+	local end=$((SECONDS + 20))
+	in_guest sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra'
+	bare_guest
+	in_guest sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra'
+	# Of an advertisement it takes the MTU last.
+	until [ "$(in_guest cat /proc/sys/net/ipv6/conf/eth0/mtu)" = 1400 ]; do [ $SECONDS -lt $end ]; done
+	run -0 in_guest ip -6 addr show dev eth0
+	[[ $output == *'inet6 fd00::ff:fe00:f/64 scope global dynamic'* ]]
+	run -0 in_guest ip -6 route show default
+	[[ $output == 'default via fe80::'*' dev eth0 proto ra '* ]]
+	run -0 client echo 2001:db8::9 7 100000
+	run -0 in_guest world_ask fd00::3 www.example.test A
+	[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+}
+
+@test 'router advertisements, as rdisc6 reads them: name servers, domain, MTU' {
+	command -v rdisc6 >/dev/null || skip 'no rdisc6'
+	bare_guest
+	run -0 in_guest rdisc6 -1 eth0
+	grep -Eq '^ Recursive DNS server *: fd00::3$' <<<"$output"
+	grep -Eq '^ DNS search list *: lan\.test *$' <<<"$output"
+	grep -Eq '^ MTU *: *1400 bytes' <<<"$output"
+	grep -Eq '^ Prefix *: fd00::/64$' <<<"$output"
+}
+
+@test 'DHCPv6, with dhclient: address, name server, domain, and its end' {
+	command -v dhclient >/dev/null || skip 'no dhclient'
+	bare_guest
+	# shellcheck disable=SC2016 # the script's
+	printf '#!/bin/sh\nenv >"$0.$reason"\n' >dhcp
+	chmod +x dhcp
+	: >lease
+	run -0 in_guest dhclient -6 -1 -D LL -cf /dev/null -lf "$PWD/lease" -pf "$PWD/pid" -sf "$PWD/dhcp" eth0
+	grep -qx new_ip6_address=fd00::f dhcp.BOUND6
+	grep -qx new_dhcp6_name_servers=fd00::3 dhcp.BOUND6
+	grep -qx 'new_dhcp6_domain_search=lan.test.' dhcp.BOUND6
+	run -0 in_guest dhclient -6 -1 -r -D LL -cf /dev/null -lf "$PWD/lease" -pf "$PWD/pid" -sf "$PWD/dhcp" eth0
+	grep -qx old_ip6_address=fd00::f dhcp.RELEASE6
+}
+
 @test 'other networks and a domain, by option' {
 	guest_of vm-net --subnet 172.30.0.0/16 --subnet6 fd42:1::/64 --domain lan.test --mtu 1400 --
 	run -0 in_guest ip addr show dev eth0
