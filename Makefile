@@ -10,7 +10,7 @@ CC ?= cc
 PACKAGES := gcc libc6-dev make qemu-system-x86 qemu-system-common busybox-static kmod lz4 xz-utils \
 	zstd bzip2 jq bats shellcheck mandoc acpica-tools tmux vim-tiny less expect socat strace cpio dash procps \
 	util-linux iproute2 clang libclang-rt-14-dev perl rsync git \
-	dropbear-bin openssh-client openssl libslirp-dev passt slirp4netns tshark tcpdump
+	dropbear-bin openssh-client openssl libslirp-dev passt slirp4netns tshark tcpdump ndisc6 isc-dhcp-client
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wtype-limits
 CFLAGS ?= -O2 -g

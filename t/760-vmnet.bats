@@ -29,6 +29,89 @@ answers() {
 	grep -qx subnet=255.255.255.0 dhcp.told
 }
 
+# bare_guest OPTION...: a guest with a device, to which nobody has told anything; it is ready for larger packets than its
+# network is.
+bare_guest() {
+	background vmnet host vm-net --ready-fd 1 --frames "$PWD/net" --domain lan.test --mtu 1400 "$@"
+	background tap guest frames_tap -n raw "$PWD/net" mtu=9000 mac=02:00:00:00:00:0f
+}
+
+@test 'router advertisements: a kernel makes its address, route and MTU of them' {
+	local end=$((SECONDS + 20))
+	in_guest sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra'
+	bare_guest
+	in_guest sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra'
+	# Of an advertisement it takes the MTU last.
+	until [ "$(in_guest cat /proc/sys/net/ipv6/conf/eth0/mtu)" = 1400 ]; do [ $SECONDS -lt $end ]; done
+	run -0 in_guest ip -6 addr show dev eth0
+	[[ $output == *'inet6 fd00::ff:fe00:f/64 scope global dynamic'* ]]
+	run -0 in_guest ip -6 route show default
+	[[ $output == 'default via fe80::'*' dev eth0 proto ra '* ]]
+	run -0 client echo 2001:db8::9 7 100000
+	run -0 in_guest world_ask fd00::3 www.example.test A
+	[ "$output" = 'NOERROR; www.example.test 300 A 203.0.113.9' ]
+}
+
+@test 'router advertisements, as rdisc6 reads them: name servers, domain, MTU' {
+	command -v rdisc6 >/dev/null || skip 'no rdisc6'
+	bare_guest
+	run -0 in_guest rdisc6 -1 eth0
+	grep -Eq '^ Recursive DNS server *: fd00::3$' <<<"$output"
+	grep -Eq '^ DNS search list *: lan\.test *$' <<<"$output"
+	grep -Eq '^ MTU *: *1400 bytes' <<<"$output"
+	grep -Eq '^ Prefix *: fd00::/64$' <<<"$output"
+}
+
+@test 'DHCPv6, with dhclient: address, name server, domain, and its end' {
+	command -v dhclient >/dev/null || skip 'no dhclient'
+	bare_guest
+	# shellcheck disable=SC2016 # the script's
+	printf '#!/bin/sh\nenv >"$0.$reason"\n' >dhcp
+	chmod +x dhcp
+	: >lease
+	run -0 in_guest dhclient -6 -1 -D LL -cf /dev/null -lf "$PWD/lease" -pf "$PWD/pid" -sf "$PWD/dhcp" eth0
+	grep -qx new_ip6_address=fd00::f dhcp.BOUND6
+	grep -qx new_dhcp6_name_servers=fd00::3 dhcp.BOUND6
+	grep -qx 'new_dhcp6_domain_search=lan.test.' dhcp.BOUND6
+	run -0 in_guest dhclient -6 -1 -r -D LL -cf /dev/null -lf "$PWD/lease" -pf "$PWD/pid" -sf "$PWD/dhcp" eth0
+	grep -qx old_ip6_address=fd00::f dhcp.RELEASE6
+}
+
+@test 'other networks and a domain, by option' {
+	guest_of vm-net --subnet 172.30.0.0/16 --subnet6 fd42:1::/64 --domain lan.test --mtu 1400 --
+	run -0 in_guest ip addr show dev eth0
+	[[ $output == *'mtu 1400 '* && $output == *'inet 172.30.0.15/16 '* && $output == *'inet6 fd42:1::f/64 '* ]]
+	run -0 client ping 172.30.0.2 100 1
+	run -0 client ping fd42:1::2 100 1
+	answers fd42:1::3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	run -0 client echo 203.0.113.9 7 1000
+	run -0 client echo 2001:db8::9 7 1000
+	# shellcheck disable=SC2016 # the script's
+	printf '#!/bin/sh\n[ "$1" != bound ] || env >"$0.told"\n' >dhcp
+	chmod +x dhcp
+	run -0 in_guest busybox udhcpc -i eth0 -n -q -f -t 5 -s "$PWD/dhcp"
+	grep -qx domain=lan.test dhcp.told
+	grep -qx ip=172.30.0.15 dhcp.told
+}
+
+@test 'a network that the host has itself: the next is taken, one by option is refused' {
+	local refused6
+	in_host ip addr add 10.0.2.99/22 dev h0 noprefixroute
+	in_host ip addr add fd00::99/64 dev h0 noprefixroute
+	guest_of vm-net -- || :
+	run --separate-stderr in_host vm-net --subnet6 fd00::/64 -l "$PWD/net"
+	refused6="$status ${stderr_lines[*]}"
+	run --separate-stderr in_host vm-net --subnet 10.0.0.0/8 -l "$PWD/net"
+	in_host ip addr del 10.0.2.99/22 dev h0
+	in_host ip addr del fd00::99/64 dev h0
+	[ "$status ${stderr_lines[*]}" = '2 vm-net: --subnet: the host has a network there itself: choose another' ]
+	[ "$refused6" = '2 vm-net: --subnet6: the host has a network there itself: choose another' ]
+	run -0 in_guest ip addr show dev eth0
+	# 10.0.0.0 to 10.0.3.255 are the host's.
+	[[ $output == *'inet 10.0.4.15/24 '* && $output == *'inet6 fd00:1::f/64 '* ]]
+	run -0 client echo 203.0.113.9 7 1000
+}
+
 @test 'ping: the gateway, and beyond' {
 	guest_of vm-net --
 	pings
@@ -166,6 +249,19 @@ answers() {
 	done
 }
 
+@test 'names and servers by option: --host is answered here, --dns is asked and not those of resolv.conf' {
+	guest_of vm-net --host printer.test=203.0.113.77 --host printer.test=2001:db8::77 --dns 203.0.113.253 --
+	answers 10.0.2.3 printer.test A 'NOERROR; printer.test 60 A 203.0.113.77'
+	answers fd00::3 Printer.test AAAA 'NOERROR; Printer.test 60 AAAA 2001:db8::77'
+	# Nobody serves there.
+	answers 10.0.2.3 www.example.test A SERVFAIL
+	never_heard '^dns query .* (printer|www\.example)\.test '
+	guest_down
+	guest_of vm-net --dns 203.0.113.253 --dns 2001:db8::53 --
+	answers 10.0.2.3 www.example.test A 'NOERROR; www.example.test 300 A 203.0.113.9'
+	heard '^dns query .* www\.example\.test 1$'
+}
+
 @test 'resolv.conf that changes is followed' {
 	guest_of vm-net --
 	in_host sh -c 'echo nameserver 203.0.113.253 >/etc/resolv.new; mv /etc/resolv.new /etc/resolv.conf'
@@ -203,6 +299,26 @@ answers() {
 	run -0 in_host world_client udp 127.0.0.1 8007 1000 10
 	grep -q 'guest tcp 10.0.2.2:[0-9]* 10.0.2.15:7 echo' log
 	grep -Eq -- '-p 127.0.0.1:0:9: is 127.0.0.1:[0-9]+:9' "$VM_TEST/bg/tap.err"
+}
+
+@test 'a UNIX socket that leads to the guest: its owner alone, several clients, removed in the end' {
+	local path
+	mkdir one two three      # it may remove what is beneath each, and nothing else
+	background vmnet host vm-net --ready-fd 1 -p "unix:$PWD/one/in:7" -p "unix:$PWD/two/in:9999" -l "$PWD/three/net"
+	guest_up "$PWD/three/net"
+	background server.guest guest world_server "$PWD/log" guest
+	[ "$(stat -c '%F %a' one/in)" = 'socket 600' ]
+	head -c 1000000 /dev/urandom >sent
+	for path in 1 2; do
+		in_host socat -t 10 - "UNIX-CONNECT:$PWD/one/in" <sent | cmp sent -
+	done
+	[ "$(grep -c 'guest tcp 10.0.2.2:[0-9]* 10.0.2.15:7 echo' log)" -eq 2 ]
+	# Nobody serves that port of the guest.
+	run -0 in_host socat -t 10 - "UNIX-CONNECT:$PWD/two/in"
+	[ -z "$output" ]
+	kill -TERM "$(cat bg/vmnet.pid)"
+	gone "$(cat bg/vmnet.pid)"
+	[ "$(find one two three)" = $'one\ntwo\nthree' ]
 }
 
 @test 'its end is the guest, the end of the guest is its own; nothing stays' {
@@ -319,11 +435,18 @@ captured() {
 	[ "$names" = ' vm-net vm-net resolv vm-net reader' ]
 }
 
+@test '--no-sandbox: it keeps all that it has, and says so' {
+	background vmnet host vm-net --no-sandbox --ready-fd 1 -l "$PWD/net"
+	grep -qx $'Seccomp:\t0' "/proc/$(cat bg/vmnet.pid)/status"
+	grep -qx 'vm-net: --no-sandbox: this process is not confined' bg/vmnet.err
+}
+
 @test 'bad command lines and policies: one line, status 2, and nothing is started' {
 	local word
 	# shellcheck disable=SC2154 # run --separate-stderr sets them
 	for word in '--rate-limit 1' '--rate-limit 1X' '--mtu 100' '--subnet 10.0.2.0' '--subnet 10.0.2.0/30' '--subnet6 fd00::/48' '--dns x' '--host x' \
-		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b' '-V a' '--switch -V a'; do
+		'--map-host a=b' '-p 1:2:3:4' '-p 70000:1' '-4 -6' '-P /nonexistent' '--frames a -l b' '-V a' '--switch -V a' '--domain a..b' '-6 --subnet 10.1.0.0/24' \
+		'-4 --subnet6 fd01::/64' '--check policy'; do
 		# shellcheck disable=SC2086 # words
 		run -2 --separate-stderr in_host vm-net $word -l "$PWD/net"
 		[[ ${stderr_lines[0]} == vm-net:* ]]
@@ -333,6 +456,9 @@ captured() {
 	[[ $stderr == *policy:2:* ]]
 	[ ! -e ran ]
 	run -2 in_host vm-net --check policy
+	run -2 --separate-stderr in_host vm-net --domain 'a b' -- touch ran
+	[ "${stderr_lines[0]}" = "vm-net: --domain a b: takes a name of letters, digits, hyphens and dots (try 'vm-net --help')" ]
+	[ ! -e ran ]
 	run -127 in_host vm-net -- no-such-program
 	# Not `run`: what is left of vm-net speaks when the program has ended, and then lets go of stderr.
 	status=0

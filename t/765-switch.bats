@@ -92,6 +92,22 @@ frame() {
 	[[ $(in_guest world_ask 10.0.2.3 two A) != *10.0.2.16* ]]
 }
 
+@test 'bare frames: who connects is a guest, with the next addresses' {
+	local gw='gateway=10.0.2.2,fd00::2 dns=10.0.2.3'
+	background vmnet host vm-net --switch --ready-fd 1 --frames "$PWD/net"
+	# shellcheck disable=SC2086 # words
+	background tap guest frames_tap raw "$PWD/net" mtu=1500 mac=02:00:00:00:00:0f addr=10.0.2.15/24 addr6=fd00::f/64 $gw
+	run -0 client ping 10.0.2.2 100 1
+	# shellcheck disable=SC2086 # words
+	background tap.other other frames_tap raw "$PWD/net" mtu=1500 mac=02:00:00:00:00:10 addr=10.0.2.16/24 addr6=fd00::10/64 $gw
+	background server.other other world_server "$PWD/log" other
+	run -0 client echo 10.0.2.16 7 1000000
+	run -0 client echo fd00::10 7 1000000
+	run -0 client echo 203.0.113.9 7 1000
+	run -0 in_other world_client echo 203.0.113.9 7 1000
+	grep -q 'other tcp 10.0.2.15:[0-9]* 10.0.2.16:7 echo' log
+}
+
 @test 'the way out: both, under one policy' {
 	local who
 	printf '%s\n' 'allow tcp 203.0.113.9,2001:db8::9 port 7' 'allow tcp www.example.test port 80' >policy

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "dnsname.h"
 #include "fwdspec.h"
 #include "log.h"
 #include "opts.h"
@@ -159,6 +160,18 @@ static int parse_rate(const char *arg, uint64_t *rate)
 	return *rate < 1024 ? -EINVAL : 0;
 }
 
+static void take_domain(struct netopts *o, const char *arg)
+{
+	uint8_t name[DNSNAME_MAX];
+	size_t len = strlen(arg);
+
+	if (dnsname_parse(arg, name) || len >= sizeof(o->subnet.domain))
+		opts_usage(&opts, "--domain %s: takes a name of letters, digits, hyphens and dots", arg);
+	len -= arg[len - 1] == '.';
+	memcpy(o->subnet.domain, arg, len);
+	o->subnet.domain[len] = '\0';
+}
+
 static void take_network(struct netopts *o, int id, const char *arg)
 {
 	uint64_t mtu;
@@ -184,9 +197,7 @@ static void take_network(struct netopts *o, int id, const char *arg)
 			opts_usage(&opts, "--rate-limit %s: takes bytes a second, 1K or more, with K, M or G", arg);
 		break;
 	case OPT_DOMAIN:
-		if (!*arg || strlen(arg) >= sizeof(o->subnet.domain))
-			opts_usage(&opts, "--domain: takes a name");
-		memcpy(o->subnet.domain, arg, strlen(arg) + 1);
+		take_domain(o, arg);
 		break;
 	}
 }
@@ -258,22 +269,37 @@ static void take(struct netopts *o, int id, const char *arg)
 	}
 }
 
+/* What each option is content with, and others are not. @count: of options. */
+static void check_together(const struct netopts *o, unsigned int count)
+{
+	if (!o->subnet.v4 && !o->subnet.v6)
+		opts_usage(&opts, "-4 and -6: one of them, or neither");
+	if (!o->subnet.v4 && o->subnet_given)
+		opts_usage(&opts, "--subnet: is of IPv4, and -6 wants none");
+	if (!o->subnet.v6 && o->subnet6_given)
+		opts_usage(&opts, "--subnet6: is of IPv6, and -4 wants none");
+	if (!!o->prog + !!o->listen + !!o->frames + !!o->vm + !!o->check != 1)
+		opts_usage(&opts, "takes one of PROGRAM, -l PATH, --frames PATH, -V VM and --check FILE");
+	if (o->check && count > 1)
+		opts_usage(&opts, "--check: looks at FILE and does nothing else: no other option goes with it");
+	if (o->vm && o->several)
+		opts_usage(&opts, "--switch: is for several VMs, and -V names one");
+}
+
 /** netopts_parse() - read a command line. @o: filled in. @argc, @argv. Exits when it means nothing, or asks for help. */
 void netopts_parse(struct netopts *o, int argc, char *argv[])
 {
+	unsigned int count = 0;
 	const char *arg;
 	int id;
 
 	*o = (struct netopts){ .ready_fd = -1 };
 	subnet_default(&o->subnet);
-	while ((id = opts_next(&opts, argc, argv, &arg)) != -1)
+	while ((id = opts_next(&opts, argc, argv, &arg)) != -1) {
 		take(o, id, arg);
+		count++;
+	}
 	if (opts_end() < argc)
 		o->prog = argv + opts_end();
-	if (!o->subnet.v4 && !o->subnet.v6)
-		opts_usage(&opts, "-4 and -6: one of them, or neither");
-	if (!!o->prog + !!o->listen + !!o->frames + !!o->vm + !!o->check != 1)
-		opts_usage(&opts, "takes one of PROGRAM, -l PATH, --frames PATH, -V VM and --check FILE");
-	if (o->vm && o->several)
-		opts_usage(&opts, "--switch: is for several VMs, and -V names one");
+	check_together(o, count);
 }

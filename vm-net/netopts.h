@@ -15,7 +15,7 @@ enum {
 };
 
 struct netopts {
-	bool verbose, no_sandbox, moved;
+	bool verbose, no_sandbox;
 	bool several;                   /* guests on a switch */
 	bool subnet_given, subnet6_given;
 	const char *policy;             /* file, NULL: none */

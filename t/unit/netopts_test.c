@@ -80,12 +80,18 @@ static bool networks(void)
 	       o.subnet_given && o.subnet6_given && o.subnet.mtu == 1280 && !strcmp(o.subnet.domain, "lan.test");
 }
 
+static bool domain(void)
+{
+	return !strcmp(o.subnet.domain, "a_b-1.Lan.test");
+}
+
 static void test_good(void)
 {
 	CHECK(parse("-l a", defaults) == 0, "what is not asked for is as it is");
 	CHECK(parse("-p 80:80 -p 81:81/udp --host a=1.2.3.4 --map-host b=::1 --dns ::1 --dns 9.9.9.9 -l a", lists) == 0, "lists");
 	CHECK(parse("--switch -4 --rate-limit 2M -- prog -x", program) == 0, "a program keeps its options");
 	CHECK(parse("--subnet 172.16.0.0/28 --subnet6 fd01::/64 --mtu 1280 --domain lan.test --frames a", networks) == 0, "networks");
+	CHECK(parse("--domain a_b-1.Lan.test. -l a", domain) == 0, "a domain, without the dot at its end");
 	CHECK(parse("--check f", NULL) == 0 && parse("--rate-limit 1024 -l a", NULL) == 0 && parse("--rate-limit 1K -l a", NULL) == 0, "least");
 	CHECK(parse("--help", NULL) == 0 && parse("--version", NULL) == 0, "help and version");
 }
@@ -98,7 +104,9 @@ static void test_bad(void)
 		"--rate-limit 1T -l a", "--rate-limit 2048G -l a", "--rate-limit -1K -l a", "--subnet 10.0.0.0/7 -l a",
 		"--subnet 10.0.0.0/29 -l a", "--subnet fd00::/64 -l a", "--subnet 10.0.0.0 -l a", "--subnet6 fd00::/63 -l a",
 		"--subnet6 10.0.0.0/24 -l a", "--dns host -l a", "--host =1.2.3.4 -l a", "--host a=b -l a", "--map-host a -l a",
-		"-p x -l a", "-p 0:0:0:0 -l a", "--ready-fd 99 -l a", "--ready-fd x -l a", "--domain  -l a",
+		"-p x -l a", "-p 0:0:0:0 -l a", "--ready-fd 99 -l a", "--ready-fd x -l a", "--domain  -l a", "--domain . -l a",
+		"--domain a..b -l a", "--domain a/b -l a", "-6 --subnet 10.1.0.0/24 -l a", "--subnet6 fd01::/64 -4 -l a",
+		"--check f -4", "-v --check f", "--check f --check g", "--check f -P g",
 	};
 	char nine[256] = "-l a";
 	size_t i;
