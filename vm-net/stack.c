@@ -26,7 +26,7 @@
 #include "mirror.h"
 #include "util.h"
 
-enum { BATCH = 64, TURNS = 16, BACKLOG = 128, MAP_BYTES = 60 << 10 };
+enum { BATCH = 64, TURNS = 64, TURN_BYTES = 256 << 10, BACKLOG = 128, MAP_BYTES = 60 << 10 };
 
 struct stack {
 	Slirp *slirp;
@@ -34,6 +34,7 @@ struct stack {
 	struct mirror mirror;
 	int watch, timer;
 	unsigned int opened;            /* descriptors, ever */
+	size_t sent;                    /* bytes to the guest since it was last told that no more come for now */
 	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
 	stack_fn *output;
 	void (*settled)(void *arg);
@@ -162,18 +163,22 @@ void stack_nudge(struct stack *st)
 	slirp_pollfds_poll(st->slirp, 1, happened, st);
 }
 
-/* It takes one datagram of a socket, and leaves the others for the next time: a few times, so that they are a batch. */
+/*
+ * It takes one datagram of a socket, and leaves the others for the next time: many times, so that they are a batch, but no
+ * more than so many bytes, for the guest's own frames wait meanwhile.
+ */
 static void on_events(void *arg, uint32_t events)
 {
 	struct stack *st = arg;
 	int fds[BATCH], n = mirror_collect(&st->mirror, fds, BATCH), turn = 0;
 
 	(void)events;
+	st->sent = 0;
 	do {
 		slirp_pollfds_poll(st->slirp, 0, happened, st);
 		mirror_settled(&st->mirror, fds, n);
 		ask(st);
-	} while (++turn < TURNS && (n = mirror_collect(&st->mirror, fds, BATCH)) > 0);
+	} while (++turn < TURNS && st->sent < TURN_BYTES && (n = mirror_collect(&st->mirror, fds, BATCH)) > 0);
 	if (st->settled)
 		st->settled(st->arg);
 }
@@ -193,6 +198,7 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	struct stack *st = opaque;
 
 	st->output(st->arg, buf, len);
+	st->sent += len;
 	return (ssize_t)len;
 }
 
