@@ -272,7 +272,10 @@ static void write_status(struct vm *vm)
 	cleanup_fd(&vm->cfg.status_fd);
 }
 
-/* What a guest that switched itself off was to be and was. @untold: its main command ended, nobody heard how. One that is told to end does not tell of its main command. */
+/*
+ * What a guest that switched itself off was to be and was. @untold: its main command ended, nobody heard how. One that is
+ * told to end does not tell of its main command.
+ */
 static enum vm_cause judge_poweroff(struct vm *vm, bool untold)
 {
 	if (agent_exited(vm->agent, &vm->status))

@@ -4,6 +4,7 @@
  * answers; the rest is what a client sends. "CONNECT PORT" and nothing else leads to that port, and all that is behind the
  * line is the guest's.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LINE = 31, INPUT_MAX = 2048, SETTLING = 4 };
+/* PIECES: a socket that nobody reads yet holds 278 of one byte. */
+enum { LINE = 31, INPUT_MAX = 2048, SETTLING = 4, PIECES = 128 };
 
 static struct vm vm;
 static struct vpath *path;
@@ -65,7 +67,8 @@ static void on_turn(void *arg, uint32_t events)
 
 	(void)arg;
 	(void)events;
-	if (n && send(client, input, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n) {
+	if (n) {
+		sane(send(client, input, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n || errno == EPIPE);
 		input += n;
 		left -= n;
 	} else if (!settling--) {
@@ -137,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	connect_client();
 	input = data + 1;
 	left = size - 1;
-	piece = 1 + (data[0] & 63);
+	piece = MAX(1 + (data[0] & 63), size / PIECES);
 	settling = SETTLING;
 	watch = loop_add(vm.loop, turn, EPOLLIN, on_turn, NULL);
 	if (watch < 0 || loop_run(vm.loop))

@@ -281,8 +281,11 @@ static void bad(unsigned int which, const char *name, uint64_t addr, uint32_t le
 	describe(r, 1, r->buf, 60, which == RX ? 3 : 1, 0);
 	avail(r, 0);
 	kick(r);
-	make(64, 0);
-	peer_send(out, 64);
+	/* Only a frame has it look at where frames go. */
+	if (which == RX) {
+		make(64, 0);
+		peer_send(out, 64);
+	}
 	CHECK(breaks(), name);
 	virtio_reset(g.dev);
 	g.broken = false;
