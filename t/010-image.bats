@@ -13,6 +13,7 @@ setup_file() {
 }
 
 setup() {
+	cd "$BATS_TEST_TMPDIR" || return
 	image=$(cat "$BATS_FILE_TMPDIR/path")
 	BZIMAGE=$(echo "$KERNEL"/boot/vmlinuz-*)
 }
@@ -66,7 +67,38 @@ own_dir() {
 		done
 	done <etc/vm-agent/modules
 	[ "$(find lib -name '*.ko' | wc -l)" -eq "$(wc -l <etc/vm-agent/modules)" ]
-	for name in virtio_net vmw_vsock_virtio_transport virtiofs overlay pvpanic-pci; do grep -qx "$name" names; done
+	for name in virtio_net vmw_vsock_virtio_transport virtiofs overlay pvpanic-pci virtio-rng virtio_blk virtio_balloon \
+		button evdev ptp_kvm; do grep -qx "$name" names; done
+	! grep -q '/vmgenid\.ko' "$KERNEL"/lib/modules/*/modules.dep || grep -qx vmgenid names
+}
+
+@test "the modules are those of the list and what they need, and no others" {
+	dep=$(echo "$KERNEL"/lib/modules/*/modules.dep)
+	# By name, not by file: some have - where others have _.
+	words=$(sed -n "/^modules='/,/'\$/p" "$(command -v vm-image)" | sed "s/^modules=//" | tr -d "'" | tr -s '\n\t -' '\n\n\n_' | grep .)
+	[ "$(wc -l <<<"$words")" -gt 15 ]
+	# The closure, by asking again until nothing is added.
+	declare -A needs wanted
+	while IFS=: read -r file needed; do
+		file=${file##*/}
+		needs[$(tr - _ <<<"${file%%.ko*}")]=$needed
+	done <"$dep"
+	todo=$words
+	while [ "$todo" ]; do
+		more=
+		for name in $todo; do
+			[ -z "${wanted[$name]-}" ] && [ "${needs[$name]+known}" ] || continue
+			wanted[$name]=1
+			for file in ${needs[$name]}; do
+				file=${file##*/}
+				more+=" $(tr - _ <<<"${file%%.ko*}")"
+			done
+		done
+		todo=$more
+	done
+	cd "$BATS_TEST_TMPDIR"
+	cpio -id --quiet etc/vm-agent/modules <"$image/initrd"
+	diff <(printf '%s\n' "${!wanted[@]}" | sort) <(sed 's,.*/,,; s/\.ko$//' etc/vm-agent/modules | tr - _ | sort)
 }
 
 @test "a second build changes nothing and is silent in a pipe" {
@@ -163,6 +195,71 @@ two ${b##*/}" ]
 	vm-image gc
 	[ "$(ls "$VM_IMAGE_DIR/.store")" = "${a##*/}" ]
 	[ "$(vm-image kernel)" = "$KERNEL" ]
+}
+
+@test "a bzImage by its name: beside its modules it is the package's image, alone it has no modules" {
+	own_dir
+	run -0 --separate-stderr vm-image build --kernel "$BZIMAGE"
+	[ "$(basename "$output")" = "${image##*/}" ]
+	[ -z "$stderr" ]
+	cp "$BZIMAGE" mine
+	run -0 --separate-stderr vm-image build --name mine --kernel mine
+	cmp "$output/bzImage" "$BZIMAGE"
+	cmp "$output/vmlinux" "$image/vmlinux"
+	grep -qx "kernel=${BZIMAGE##*/vmlinuz-}" "$output/image"
+	! [ -d "/lib/modules/${BZIMAGE##*/vmlinuz-}" ] || return 0
+	[ "$stderr" = "vm-image: $PWD/mine: no modules for ${BZIMAGE##*/vmlinuz-}: drivers must be built in" ]
+	grep -qx modules=0 "$output/image"
+}
+
+@test "--kernel host: the one in /boot that bears the running one's name" {
+	own_dir
+	unshare --map-root-user --mount mount --bind "$BATS_TEST_TMPDIR" /boot || skip 'cannot mount over /boot in a namespace'
+	mkdir boot
+	ln -s "$BZIMAGE" "boot/vmlinuz-$(uname -r)"
+	run -0 --separate-stderr unshare --map-root-user --mount sh -c 'mount --bind boot /boot && vm-image build --kernel host'
+	[ "$(basename "$output")" = "${image##*/}" ]
+	[ -z "$stderr" ]
+	rm boot/*
+	run -1 unshare --map-root-user --mount sh -c 'mount --bind boot /boot && vm-image build --kernel host'
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == "vm-image: /boot/vmlinuz-$(uname -r): cannot be read: "* ]]
+}
+
+@test "no program for the kernel's compression: one line, and an image of the bzImage alone" {
+	own_dir
+	mkdir path
+	# Links to all programs but those; nothing is written through one. Of two with one name the first stays.
+	(IFS=: && find -H $PATH -maxdepth 1 ! -type d ! -name gzip ! -name lz4 ! -name xz ! -name zstd ! -name bzip2 \
+		-exec ln -s -t path {} + 2>/dev/null) || :
+	PATH=$PWD/path run -0 --separate-stderr vm-image build --kernel "$BZIMAGE"
+	[[ $stderr =~ ^"vm-image: $BZIMAGE: no "(gzip|lz4|xz|zstd|bzip2)": leaving out vmlinux"$ ]]
+	cmp "$output/bzImage" "$BZIMAGE"
+	[ ! -e "$output/vmlinux" ]
+	cmp "$output/initrd" "$image/initrd"
+}
+
+@test "progress is for terminals: one line at the start, one at the end; a pipe hears none of it" {
+	own_dir
+	run -0 script -qec 'vm-image build --name seen' /dev/null </dev/null
+	mapfile -t lines < <(tr -d '\r' <<<"$output")
+	[ "${lines[0]}" = "vm-image: seen: building from $BZIMAGE" ]
+	[[ ${lines[1]} =~ ^"vm-image: seen: kernel ${BZIMAGE##*/vmlinuz-}, initrd of "[0-9]+" KiB"$ ]]
+	[ "${lines[2]}" = "$VM_IMAGE_DIR/.store/${image##*/}" ]
+	[ "${#lines[@]}" -eq 3 ]
+	rm -r "$VM_IMAGE_DIR"
+	vm-image build --name seen 2>&1 | cat >out
+	[ "$(cat out)" = "$VM_IMAGE_DIR/.store/${image##*/}" ]
+}
+
+@test "XDG_DATA_HOME is where images are when VM_IMAGE_DIR does not say" {
+	export XDG_DATA_HOME=$BATS_TEST_TMPDIR/data
+	run -0 env -u VM_IMAGE_DIR vm-image build
+	[ "$output" = "$XDG_DATA_HOME/pipevm/images/.store/${image##*/}" ]
+	[ "$(env -u VM_IMAGE_DIR vm-image path default)" = "$output" ]
+	cmp "$output/initrd" "$image/initrd"
+	# VM_IMAGE_DIR goes before it.
+	[ "$(vm-image path default)" = "$image" ]
 }
 
 @test "a kernel that is none, or damaged, is refused with one line and leaves nothing" {

@@ -132,6 +132,8 @@ told() {
 		first out $job >/dev/null
 		kill "-$signal" "$(ctl status | sed -n 's/^pid=//p')"
 		wait $job
+		# The handle's line, and nothing after it.
+		[ "$(od -c out)" = "$(echo "$VM_RUNTIME_DIR/sig/ctl" | od -c)" ]
 	done
 }
 

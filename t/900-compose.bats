@@ -145,15 +145,19 @@ all_ways() {
 @test "an open, silent stdin is never waited for when the VM is named" {
 	export VM=shared
 	# A pipe that nobody writes to is stdin of all these.
-	run -0 script dash <<-'EOF'
-		vm-ctl status >/dev/null && vm-ctl list >/dev/null && vm-console --run 'echo done'
-	EOF
-	[ "$output" = 'done' ]
+	for shell in "${SHELLS[@]}"; do
+		run -0 script "$shell" <<-'EOF'
+			vm-ctl status >/dev/null && vm-ctl list >/dev/null && vm-console --run 'echo done'
+		EOF
+		[ "$output" = 'done' ]
+	done
 	unset VM
-	run -0 script dash <<-'EOF'
-		vm-boot --with vm-ctl -V shared handle
-	EOF
-	[ "$output" = "$VM_RUNTIME_DIR/shared/ctl" ]
+	while read -r shell <&6; do
+		run -0 script "$shell" <<-'EOF'
+			vm-boot --with vm-ctl -V shared handle
+		EOF
+		[ "$output" = "$VM_RUNTIME_DIR/shared/ctl" ]
+	done 6< <(few 1 "${SHELLS[@]}")
 }
 
 # -- how a VM is named --
@@ -199,12 +203,15 @@ all_ways() {
 }
 
 @test "a second VM for one reader is refused" {
-	run -125 --separate-stderr script bash <<-'EOF'
-		set -o pipefail
-		VM=shared vm-boot | cat
-	EOF
-	[ -z "$output" ]
-	[[ $stderr == 'vm-boot: VM is set: '*': unset VM, or use -d or --with' ]]
+	for shell in "${SHELLS[@]}"; do
+		# dash has no pipefail.
+		run -0 --separate-stderr script "$shell" <<-'EOF'
+			{ VM=shared vm-boot; echo "$?" >told; } | cat
+		EOF
+		[ "$(cat told)" = 125 ]
+		[ -z "$output" ]
+		[[ $stderr == 'vm-boot: VM is set: '*': unset VM, or use -d or --with' ]]
+	done
 	# Those cures work.
 	[ "$(VM=none vm-boot --with sh -c 'echo "${VM%%:*}"' 3>&-)" = fd ]
 }
@@ -328,31 +335,35 @@ all_ways() {
 		sigsuspend(POSIX::SigSet->new) until $caught;
 		print "CAUGHT\n";
 	EOF
-	on_pty <<-'EOF'
-		send "vm-boot --status-fd 8 8>status | { trap : INT QUIT; read -r VM; export VM; perl waits; vm-ctl status; perl waits; vm-ctl status; echo \"LE\"AVES; }; echo STATUS \$?\r"
-		want {WAITING}
-		send "\003"
-		want {CAUGHT}
-		want {state=running}
-		want {WAITING}
-		send "\034"
-		want {CAUGHT}
-		want {state=running}
-		want {LEAVES}
-		want {STATUS 0}
-		want {READY> $}
-	EOF
-	[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
+	while read -r shell <&6; do
+		PTY_SHELL=$shell on_pty <<-'EOF'
+			send "vm-boot --status-fd 8 8>status | { trap : INT QUIT; read -r VM; export VM; perl waits; vm-ctl status; perl waits; vm-ctl status; echo \"LE\"AVES; }; echo STATUS \$?\r"
+			want {WAITING}
+			send "\003"
+			want {CAUGHT}
+			want {state=running}
+			want {WAITING}
+			send "\034"
+			want {CAUGHT}
+			want {state=running}
+			want {LEAVES}
+			want {STATUS 0}
+			prompt
+		EOF
+		[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
+	done 6< <(few 1 "${SHELLS[@]}")
 }
 
 @test "Ctrl-C that ends the command ends the VM" {
-	on_pty <<-'EOF'
-		send "vm-boot --status-fd 8 8>status | sh -c 'read -r VM; echo WAI\"\"TING; exec vm-ctl -V \$VM wait'\r"
-		want {WAITING}
-		send "\003"
-		want {READY> $}
-	EOF
-	[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
+	while read -r shell <&6; do
+		PTY_SHELL=$shell on_pty <<-'EOF'
+			send "vm-boot --status-fd 8 8>status | sh -c 'read -r VM; echo WAI\"\"TING; exec vm-ctl -V \$VM wait'\r"
+			want {WAITING}
+			send "\003"
+			prompt
+		EOF
+		[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
+	done 6< <(few 1 "${SHELLS[@]}")
 }
 
 @test "vm-boot | vm-console on a terminal: a shell, until it is left" {

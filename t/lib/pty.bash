@@ -3,8 +3,11 @@
 # What tests with a terminal share (load lib/pty): a shell under expect(1), and words for it.
 
 # pty_prelude [SECONDS]: an expect script's beginning: dash in a terminal, at its prompt. In the script: `want RE` waits for
-# it, `shell COMMAND` runs a command and waits for the prompt, `gone` waits for the end. PTY_TERM is its TERM.
+# it, `prompt` for the prompt, `shell COMMAND` runs a command and waits for the prompt, `gone` waits for the end. PTY_TERM is
+# its TERM; PTY_SHELL another shell: bash, which edits no lines then, or busybox sh, which may ask where the cursor is.
 pty_prelude() {
+	local shell=${PTY_SHELL:-dash}
+	[ "$shell" != bash ] || shell='bash --noprofile --norc --noediting'
 	cat <<-EOF
 		set timeout ${1:-20}
 		match_max 1000000
@@ -16,10 +19,11 @@ pty_prelude() {
 			}
 		}
 		proc gone {} { expect { eof {} timeout { puts "\nNO END"; exit 1 } } }
-		proc shell {cmd} { send "\$cmd\r"; want {READY> $} }
+		proc prompt {} { want {READY> (\e\[6n)?$} }
+		proc shell {cmd} { send "\$cmd\r"; prompt }
 		set stty_init {rows 31 columns 91}
-		spawn -noecho env PS1=READY>\\  TERM=${PTY_TERM:-dumb} dash
-		want {READY> $}
+		spawn -noecho env PS1=READY>\\  TERM=${PTY_TERM:-dumb} $shell
+		prompt
 	EOF
 }
 

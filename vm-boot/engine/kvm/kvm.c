@@ -103,14 +103,18 @@ static int open_kvm(struct machine *m, char *err, size_t errsize)
 	return 0;
 }
 
-static int create_irqchip(struct machine *m)
+static int create_irqchip(struct machine *m, char *err, size_t errsize)
 {
 	uint64_t identity = KVM_IDENTITY_MAP;
 
 	if (ioctl(m->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
 	    ioctl(m->fd, KVM_SET_TSS_ADDR, (unsigned long)KVM_IDENTITY_MAP + 4096) < 0 ||
-	    ioctl(m->fd, KVM_CREATE_IRQCHIP, NULL) < 0)
-		return -errno;
+	    ioctl(m->fd, KVM_CREATE_IRQCHIP, NULL) < 0) {
+		int e = -errno;
+
+		snprintf(err, errsize, "KVM: cannot make interrupt controllers: %s", errstr(e));
+		return e;
+	}
 	return 0;
 }
 
@@ -268,7 +272,7 @@ static int kvm_setup(struct vm *vm, char *err, size_t errsize)
 	if (e)
 		return e;
 	snprintf(err, errsize, "KVM: cannot set up the machine");
-	e = create_irqchip(m);
+	e = create_irqchip(m, err, errsize);
 	if (!e)
 		e = create_memory(m, err, errsize);
 	if (!e)
@@ -385,7 +389,7 @@ const char *kvm_probe(char *why, size_t whysize)
 		word = "denied";
 	else
 		word = "failed";
-	if (open_kvm(&m, why, whysize) == 0 && create_irqchip(&m) == 0 &&
+	if (open_kvm(&m, why, whysize) == 0 && create_irqchip(&m, why, whysize) == 0 &&
 	    create_memory(&m, why, whysize) == 0 && vcpus_create(&m, why, whysize) == 0) {
 		bool emulated = vcpu_emulated(&m, found, sizeof(found));
 
