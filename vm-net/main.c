@@ -11,11 +11,8 @@
  *
  * Order: read everything that may be wrong, part from PROG, open, confine, tell that it is ready, work.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -27,14 +24,14 @@
 #include "dnshosts.h"
 #include "fdio.h"
 #include "fds.h"
-#include "handle.h"
 #include "hostaddr.h"
 #include "log.h"
 #include "loop.h"
-#include "msg.h"
+#include "netchoose.h"
 #include "netconfine.h"
 #include "netctl.h"
 #include "netopts.h"
+#include "netplug.h"
 #include "opts.h"
 #include "policy_parse.h"
 #include "reader.h"
@@ -59,8 +56,7 @@ struct net {
 	int listen_dir;                 /* of -l or --frames, -1: none */
 	char name[SOCKPATH_NAME];
 	int listener, watch, spare;     /* --frames */
-	struct vm_link link;            /* to the VM of -V, until it has answered */
-	int link_watch;
+	struct netplug plug;            /* -V */
 	bool left, failed;              /* -V: nobody has the other end; it refused */
 	int signals;
 };
@@ -89,71 +85,10 @@ static int open_output(const char *option, const char *path, int flags)
 	return fd;
 }
 
-/* Whether a network of the host's and one of the guest's have addresses in common. */
-static bool overlaps(const struct ifaddrs *i, const struct addr_range *net)
-{
-	struct addr_range theirs;
-	const uint8_t *mask;
-	size_t n, k;
-
-	if (!i->ifa_addr || !i->ifa_netmask)
-		return false;
-	if (i->ifa_addr->sa_family == AF_INET) {
-		struct in_addr a = ((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
-
-		theirs.addr = addr_v4((const uint8_t *)&a);
-		theirs.bits = 96;
-		mask = (const uint8_t *)&((const struct sockaddr_in *)(const void *)i->ifa_netmask)->sin_addr;
-		n = 4;
-	} else if (i->ifa_addr->sa_family == AF_INET6) {
-		memcpy(theirs.addr.b, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, 16);
-		theirs.bits = 0;
-		mask = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)i->ifa_netmask)->sin6_addr;
-		n = 16;
-	} else {
-		return false;
-	}
-	for (k = 0; k < n; k++)
-		theirs.bits += (unsigned int)__builtin_popcount(mask[k]);
-	return theirs.bits < net->bits ? addr_in(&net->addr, &theirs) : addr_in(&theirs.addr, net);
-}
-
-static bool is_taken(const struct addr_range *net)
-{
-	struct ifaddrs *all, *i;
-	bool taken = false;
-
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (i = all; i && !taken; i = i->ifa_next)
-		taken = overlaps(i, net);
-	freeifaddrs(all);
-	return taken;
-}
-
-/* The guest could not tell its own network from one of the host's: take another, or refuse. */
-static void choose_networks(struct netopts *o)
-{
-	char text[32];
-	int i;
-
-	if (o->subnet.v4 && o->subnet_given && is_taken(&o->subnet.net4))
-		die(NETOPTS_USAGE, "--subnet: the host has a network there itself: choose another");
-	if (o->subnet.v6 && o->subnet6_given && is_taken(&o->subnet.net6))
-		die(NETOPTS_USAGE, "--subnet6: the host has a network there itself: choose another");
-	for (i = 3; i < 256 && o->subnet.v4 && is_taken(&o->subnet.net4); i++) {
-		snprintf(text, sizeof(text), "10.0.%d.0/24", i);
-		netopts_subnet(&o->subnet, text, false);
-	}
-	for (i = 1; i < 256 && o->subnet.v6 && is_taken(&o->subnet.net6); i++) {
-		snprintf(text, sizeof(text), "fd00:%x::/64", i);
-		netopts_subnet(&o->subnet, text, true);
-	}
-}
-
 static void check(struct net *n)
 {
 	struct netopts *o = &n->o;
+	const char *why;
 
 	if (o->check) {
 		policy_unref(read_policy(o->check));
@@ -164,7 +99,9 @@ static void check(struct net *n)
 		die(NETOPTS_FAILED, "out of memory");
 	n->log_fd = open_output("log", o->log, O_APPEND);
 	n->pcap_fd = open_output("pcap", o->pcap, O_TRUNC);
-	choose_networks(o);
+	why = netchoose(&o->subnet, o->subnet_given, o->subnet6_given);
+	if (why)
+		die(NETOPTS_USAGE, "%s", why);
 }
 
 /* -- what happens -- */
@@ -175,7 +112,7 @@ static void stop(void *arg)
 	struct net *n = arg;
 
 	n->left = true;
-	if (n->link.sock < 0)
+	if (!netplug_waits(&n->plug))
 		loop_stop(n->loop);
 }
 
@@ -244,29 +181,14 @@ static void on_frames_peer(void *arg, uint32_t events)
 
 static void tell_ready(struct net *n);
 
-/* What the VM says to the network that it was given. */
-static void on_plugged(void *arg, uint32_t events)
+static void on_plugged(void *arg, const char *why)
 {
 	struct net *n = arg;
-	const char *why = NULL;
-	struct msg m;
-	int err = msg_recv(n->link.sock, &m, false);
 
-	(void)events;
-	if (err == -EAGAIN)
-		return;
-	if (err <= 0)
-		why = "the VM has ended";
-	else if (strcmp(m.word[0], "ok"))
-		why = m.words > 2 ? m.word[2] : "malformed reply";
 	if (why)
 		warn("-V %s: %s", n->o.vm, why);
 	else
 		tell_ready(n);
-	if (err > 0)
-		msg_drop(&m);
-	loop_del(n->loop, &n->link_watch);
-	cleanup_fd(&n->link.sock);
 	n->failed = why;
 	if (why || n->left)
 		loop_stop(n->loop);
@@ -336,8 +258,6 @@ static void add_forwards(struct net *n)
 		if (err)
 			die(NETOPTS_FAILED, "-p %s: %s", *spec, why);
 		fwdspec_parse(*spec, &f, why, sizeof(why));     /* netopts.c has seen that it can */
-		if (*f.path && n->dirs == NETCONFINE_DIRS)
-			die(NETOPTS_USAGE, "-p: at most %d sockets with a path", NETCONFINE_DIRS - 1);
 		if (*f.path)
 			n->dir[n->dirs++] = sockpath_open(f.path, name);
 		else if (!f.host)
@@ -390,39 +310,6 @@ static void listen_at(struct net *n, const char *option, const char *path, int t
 	n->dir[n->dirs++] = n->listen_dir;
 }
 
-/* Find the VM, while files can be opened. Return: the descriptor that its handle came from, which it lives by; -1. */
-static int find_vm(struct net *n)
-{
-	char why[256];
-	int fd = -1;
-
-	if (!n->o.vm)
-		return -1;
-	if (handle_open(&n->link, n->o.vm, why, sizeof(why)))
-		die(NETOPTS_FAILED, "%s", why);
-	return *n->link.handle == '/' && !strncmp(n->o.vm, "fd:", 3) && !parse_fd(n->o.vm, &fd) ? fd : -1;
-}
-
-static int plug_in(struct net *n)
-{
-	struct msg m;
-	int pair[2], err;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	err = netctl_adopt(&n->ctl, &pair[0]);
-	msg_init(&m);
-	msg_add(&m, "net-plug");
-	msg_add_fd(&m, &pair[1]);
-	if (err)
-		msg_drop(&m);
-	else
-		err = msg_send(n->link.sock, &m);
-	if (!err)
-		err = n->link_watch = loop_add(n->loop, n->link.sock, EPOLLIN, on_plugged, n);
-	return MIN(err, 0);
-}
-
 static void serve(struct net *n)
 {
 	int err = 0;
@@ -431,7 +318,9 @@ static void serve(struct net *n)
 		n->watch = loop_add(n->loop, n->companion.prog, EPOLLIN, on_prog_gone, n);
 		err = n->watch < 0 ? n->watch : netctl_adopt(&n->ctl, &n->companion.sock);
 	} else if (n->o.vm) {
-		err = plug_in(n);
+		n->plug.done = on_plugged;
+		n->plug.arg = n;
+		err = netplug_ask(&n->plug, n->loop, &n->ctl);
 	} else if (n->o.listen) {
 		listen_at(n, "-l", n->o.listen, SOCK_SEQPACKET);
 		err = netctl_listen(&n->ctl, &n->listener);
@@ -478,8 +367,7 @@ static void tear_down(struct net *n)
 	reader_free(n->reader);
 	router_free(n->router);
 	hostaddr_free(n->host);
-	loop_del(n->loop, &n->link_watch);
-	cleanup_fd(&n->link.sock);
+	netplug_free(&n->plug);
 	loop_free(n->loop);
 }
 
@@ -487,22 +375,24 @@ int main(int argc, char *argv[])
 {
 	static struct net n = {
 		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .listen_dir = -1, .listener = -1, .watch = -1,
-		.spare = -1, .link = VM_LINK_INIT, .link_watch = -1, .signals = -1,
+		.spare = -1, .plug = NETPLUG_INIT, .signals = -1,
 	};
-	int err, handle;
+	int err, handle = -1;
+	char why[256];
 
 	fdio_std();
 	log_init("vm-net", false);
 	netopts_parse(&n.o, argc, argv);
 	log_init("vm-net", n.o.verbose);
 	check(&n);
-	handle = find_vm(&n);
+	if (n.o.vm && netplug_find(&n.plug, n.o.vm, &handle, why, sizeof(why)))
+		die(NETOPTS_FAILED, "%s", why);
 	n.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	n.spare = eventfd(0, EFD_CLOEXEC);
 	if (n.o.prog)
 		companion_split(&n.companion, "vm-net", "VM_NET", n.o.prog);
 	err = netconfine_early((int[]){ n.companion.prog, n.companion.sock, n.companion.report, n.log_fd, n.pcap_fd, n.null,
-					n.spare, n.o.ready_fd, n.link.sock, handle }, 10);
+					n.spare, n.o.ready_fd, n.plug.link.sock, handle }, 10);
 	if (err)
 		die(NETOPTS_FAILED, "%s", errstr(-err));
 	fds_raise_limit();

@@ -139,6 +139,9 @@ static void take_forward(struct netopts *o, const char *arg)
 
 	if (fwdspec_parse(arg, &f, why, sizeof(why)))
 		opts_usage(&opts, "-p: %s", why);
+	o->paths += *f.path != '\0';
+	if (o->paths > NETOPTS_PATHS)
+		opts_usage(&opts, "-p: at most %d UNIX sockets", NETOPTS_PATHS);
 	append(&o->forward, arg);
 }
 

@@ -6,12 +6,14 @@
 #include <stdbool.h>
 
 #include "dnsask.h"
+#include "netconfine.h"
 #include "subnet.h"
 
 enum {
 	NETOPTS_USAGE = 2,              /* exit status of a command line or a policy that means nothing */
 	NETOPTS_FAILED = 125,           /* of all else that is ours */
 	NETOPTS_SERVERS = 8,
+	NETOPTS_PATHS = NETCONFINE_DIRS - 1,    /* the socket of -l has a directory, too */
 };
 
 struct netopts {
@@ -28,6 +30,7 @@ struct netopts {
 	unsigned int servers;
 	const char **host, **map;       /* NAME=ADDR, ended by NULL */
 	const char **forward;           /* ended by NULL */
+	unsigned int paths;             /* of them that are UNIX sockets */
 	uint64_t rate;                  /* bytes a second; 0: no limit */
 	int ready_fd;
 	char **prog;                    /* NULL: none */

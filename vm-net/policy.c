@@ -31,7 +31,7 @@ struct matches {
 	bool mapped;                    /* ... and the default */
 };
 
-/* Collect the rules that may match. @as: the only name; NULL: all that the address has. */
+/* Collect the rules that may match. @as: the only name; NULL: all that the address has. @m: `shut` is set. */
 static void collect(const struct policy *p, const struct policy_flow *f, const struct policy_view *view, const char *as,
 		    struct matches *m)
 {
@@ -48,8 +48,10 @@ static void collect(const struct policy *p, const struct policy_flow *f, const s
 			policy_index_name(x, name, &m->open);
 		m->mapped = true;
 	}
-	policy_index_address(x, &f->to, m->mapped ? POLICY_INDEX_ANY : POLICY_INDEX_PART, space_virtual(view->space, &f->to),
-			     &m->open);
+	/* Ranges of `any` are those of `open` and others: who does not ask for the difference is spared a search. */
+	if (m->shut)
+		policy_index_address(x, &f->to, m->mapped ? POLICY_INDEX_ANY : POLICY_INDEX_PART,
+				     space_virtual(view->space, &f->to), &m->open);
 	if (space_host(view->space, &f->to))
 		policy_index_join(x, &m->open, &x->host);
 	policy_index_join(x, m->mapped ? &m->open : &m->any, &x->star);

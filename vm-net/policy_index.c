@@ -210,9 +210,11 @@ void policy_index_address(const struct policy_index *x, const struct addr *a, en
 			  const struct addr_range *within, struct policy_set *s)
 {
 	/* Pieces to be looked at yet: one for each level, of which there are no more than size_t has bits. */
-	struct { size_t lo, hi; } todo[65] = { { 0, x->ranges } };
+	struct { size_t lo, hi; } todo[65];
 	unsigned int depth = 1;
 
+	todo[0].lo = 0;
+	todo[0].hi = x->ranges;
 	while (depth--) {
 		size_t lo = todo[depth].lo, hi = todo[depth].hi;
 

@@ -151,11 +151,28 @@ static void test_hash(void)
 	flow_free(&t);
 }
 
+/* The one that was heard last is found another way. */
+static void test_last(void)
+{
+	struct flow *a, *b;
+
+	up(16);
+	a = begin(1, 17, 1);
+	b = begin(1, 17, 2);
+	CHECK(has(17, 2) && has(17, 1) && !has(17, 3) && !has(1, 2), "the last flow, and others, and none");
+	flow_end(&t, b, FLOW_END_GONE);
+	CHECK(!has(17, 2) && has(17, 1), "the last one that ended is none any more");
+	flow_end(&t, a, FLOW_END_GONE);
+	CHECK(!has(17, 1) && !has(17, 2), "nor is the last of all");
+	flow_free(&t);
+}
+
 int main(void)
 {
 	test_table();
 	test_tcp();
 	test_idle();
 	test_hash();
+	test_last();
 	return tap_done();
 }

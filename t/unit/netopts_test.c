@@ -108,7 +108,7 @@ static void test_bad(void)
 		"--domain a..b -l a", "--domain a/b -l a", "-6 --subnet 10.1.0.0/24 -l a", "--subnet6 fd01::/64 -4 -l a",
 		"--check f -4", "-v --check f", "--check f --check g", "--check f -P g",
 	};
-	char nine[256] = "-l a";
+	char nine[256] = "-l a", many[512] = "-l a";
 	size_t i;
 
 	CHECK(parse("-v", NULL) == NETOPTS_USAGE, "nothing to do");
@@ -122,6 +122,11 @@ static void test_bad(void)
 	CHECK(parse(nine, NULL) == 0, "as many servers as can be");
 	strcat(nine, " --dns=::1");
 	CHECK(parse(nine, NULL) == NETOPTS_USAGE, "one more");
+	for (i = 0; i < NETOPTS_PATHS; i++)
+		strcat(many, " -punix:/a:1");
+	CHECK(parse(many, NULL) == 0, "as many UNIX sockets as can be");
+	strcat(many, " -punix:/a:1");
+	CHECK(parse(many, NULL) == NETOPTS_USAGE, "one more");
 }
 
 int main(void)
