@@ -64,12 +64,12 @@ world_teardown() {
 
 # world_end: in teardown_file: everything ends, and nobody is left in a namespace that was ours.
 world_end() {
-	local pid fd ns left held=() bad=0
+	local life fd ns left held=() bad=0
 	[ -d "$WORLD" ] || return 0
 	export VM_TEST="$BATS_FILE_TMPDIR"
 	# A namespace is known by a number, which is another's as soon as nobody has it open.
-	for pid in "$WORLD"/*.pid; do
-		exec {fd}<"/proc/$(cat "$pid")/ns/net" && held+=("$fd") || bad=1
+	for life in "$WORLD"/*.life; do
+		exec {fd}<"/proc/$(cat "${life%.life}.pid")/ns/net" && held+=("$fd") || bad=1
 	done
 	end_all || bad=1
 	for fd in "${held[@]}"; do
