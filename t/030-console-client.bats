@@ -622,13 +622,20 @@ same_terminal() {
 	same_terminal
 	rm -rf "${VM_RUNTIME_DIR:?}"/*
 	serve vm2 -- busybox sh
+	# The inner shell outlives the terminal, for the status; a pipe tells when it is there.
+	mkfifo status
+	exec 7<>status
 	on_pty <<-'EOF'
-		send "vm-console -V vm2; echo status=\$? >status\r"
+		send "sh -c 'trap : HUP; vm-console -V vm2; echo status=\$? >status'\r"
 		want {\nguest> }
-		exec pgrep -x vm-console -P [exp_pid] >pid
+		exec pgrep -x vm-console -s [exp_pid] >pid
 		close
 	EOF
 	tail --pid="$(cat pid)" -f /dev/null
+	read -r -t 20 line <&7
+	exec 7<&-
+	echo "$line"
+	[ "$line" = status=129 ]
 	con -V vm2 --run true
 }
 

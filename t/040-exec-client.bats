@@ -783,9 +783,11 @@ ends() {
 		expect -re {go\r\n}
 		puts [open pid w] [exp_pid]
 		close
-		wait
+		puts "ended: [wait]"
 	EOF
-	timeout 60 expect close.exp 3>&-
+	timeout 60 expect close.exp >said 3>&-
+	# Whether it read the end or heard of it first.
+	grep -q '^ended: .* SIGHUP ' said
 	seen closed
 }
 

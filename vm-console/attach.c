@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include "log.h"
+#include "tty.h"
 #include "util.h"
 
 enum {
@@ -99,7 +100,8 @@ static enum outcome read_keys(struct attach *a)
 	if (n == -EAGAIN)
 		return GOING_ON;
 	if (n <= 0 && typed) {
-		warn("the terminal is gone");
+		tty_gone(a->keys.fd);
+		warn("the terminal has no more keys for us");
 		return FAILED;
 	}
 	if (n < 0)

@@ -34,6 +34,7 @@
 #include <sys/socket.h>
 
 #include "finish.h"
+#include "tty.h"
 #include "util.h"
 
 enum { SIGNAL_MAX = 64 };
@@ -68,7 +69,8 @@ static void on_stdin(void *arg, struct pump *p)
 		if (s->term->keys == STDIN_FILENO && !s->term->raw)
 			close(STDIN_FILENO);
 	} else if (s->term->raw) {
-		session_fail(s, "the terminal is gone");
+		tty_gone(s->term->keys);
+		session_fail(s, "the terminal has no more keys for us");
 	} else if (p->read_error) {
 		session_fail(s, "stdin: %s", errstr(p->read_error));
 	} else if (!s->cfg->tty) {

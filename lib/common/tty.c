@@ -23,6 +23,7 @@
 #include "tty.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -215,6 +216,21 @@ void tty_die(int sig)
 	sigprocmask(SIG_UNBLOCK, &only, NULL);
 	raise(sig);
 	_exit(128 + sig);
+}
+
+/**
+ * tty_gone() - die of SIGHUP if a terminal has hung up
+ * @fd: terminal, whose end was read
+ *
+ * Its end may be read before the signal comes, and the parent is to see one cause.
+ * Return: there is another reason for what was read.
+ */
+void tty_gone(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLHUP))
+		tty_die(SIGHUP);
 }
 
 /** tty_suspend() - stop this job as Ctrl-Z would, with the terminal restored meanwhile. */

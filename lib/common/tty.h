@@ -11,6 +11,7 @@ struct winsize_cells {
 
 int tty_raw(int fd);
 void tty_restore(void);
+void tty_gone(int fd);
 void tty_suspend(void);
 void tty_die(int sig) __attribute__((noreturn));
 bool tty_resumed(void);
