@@ -119,6 +119,21 @@ job_status() {
 	settled
 }
 
+@test "file systems and names that programs take for granted are there" {
+	diff - <(ex awk '$2 ~ "^/(proc|sys|dev|run|tmp)(/|$)" { print $3, $2 }' /proc/mounts | grep -v cgroup) <<-'END'
+		devtmpfs /dev
+		proc /proc
+		sysfs /sys
+		devpts /dev/pts
+		tmpfs /dev/shm
+		tmpfs /run
+		tmpfs /tmp
+	END
+	[ "$(echo out | ex -i sh -c 'cat /dev/stdin /dev/fd/0 >/dev/stdout')" = out ]
+	# shellcheck disable=SC2016 # the guest's
+	[ "$(ex -u 1000 sh -c 'touch /tmp/mine /dev/shm/mine && rm /tmp/mine /dev/shm/mine && { touch /run/mine || echo no; }' 2>/dev/null)" = no ]
+}
+
 # -- trust --
 
 @test "a second agent, started by hand, says so and leaves" {

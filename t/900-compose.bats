@@ -304,12 +304,10 @@ all_ways() {
 }
 
 @test "the program's death ends the VM, the VM's death is the program's to see" {
-	run -0 limit vm-boot --with sh -c 'vm-ctl wait & vm-ctl kill >/dev/null; wait $!; vm-ctl status || echo "then $?"'
-	echo "$output"
-	[ "${lines[0]}" = killed ]
-	[ "${lines[1]}" = 125 ]
-	[ "${lines[-1]}" = 'then 1' ]
-	[[ ${lines[-2]} == *'the VM has ended' ]]
+	run -0 --separate-stderr limit vm-boot --with sh -c 'vm-ctl wait & vm-ctl kill >/dev/null; wait $!; vm-ctl status || echo "then $?"'
+	echo "$output; $stderr"
+	[ "$output" = $'killed\n125\nthen 1' ]
+	[[ $stderr == *': the VM has ended'* ]]
 }
 
 @test "a dead vm-boot ends its reader's wait" {
