@@ -320,7 +320,7 @@ in_dev() {
 		ENOSYS send:\xff\xfe\x80
 		ENOSYS send:\0
 		ENOSYS fill:4096
-		ENOSYS words:64
+		ENOSYS words:128
 		EINVAL send:status\0x
 		EINVAL send:ready\0nonsense
 		EINVAL send:ready\0boot\0boot
@@ -339,7 +339,7 @@ in_dev() {
 		EBADMSG fd:250 send:status
 		EBADMSG fill:4097
 		EBADMSG fill:100000
-		EBADMSG words:65
+		EBADMSG words:129
 		EBADMSG words:4000
 	EOF
 	alive
