@@ -95,7 +95,6 @@ static void stop_foreign(struct life *v)
 	pid_t pid = fork();
 
 	v->stopping = true;
-
 	if (pid == 0) {
 		sigset_t none;
 
@@ -308,7 +307,7 @@ static int on_record(void *arg, const struct wire_record *r)
 	switch (r->type) {
 	case PROTO_LIFE_ACKNOWLEDGED:
 		told(v);
-		if (v->exited && v->config.init < 0)
+		if (v->exited && v->config.init < 0 && !v->stopping)
 			stop_foreign(v);
 		return 0;
 	case PROTO_CONFIG:
