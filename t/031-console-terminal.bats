@@ -122,26 +122,30 @@ load lib/console-client
 
 @test "interactive: stopped and continued" {
 	serve vm -- busybox sh
-	on_pty <<-'EOF'
-		shell {set -m}
-		send "vm-console -V vm; echo status=$?\r"
-		want {\nguest> }
-		exec pkill -TSTP -x vm-console -P [exp_pid]
-		want {READY> $}
-		shell {stty -g >during}
-		stty rows 41 cols 133 < $spawn_out(slave,name)
-		send "fg; echo status=\$?\r"
-		want {vm-console}
-		send "\r"
-		want {\nguest> }
-		send "stty size\r"
-		want {41 133\r\n}
-		send "\035"
-		want {status=0\r\nREADY> $}
-		shell {stty -g >after}
-	EOF
-	same_terminal
-	diff before during
+	local sig PTY_SHELL=bash        # which puts the terminal right where STOP gave no time for it
+
+	for sig in TSTP STOP; do
+		on_pty <<-EOF
+			shell {set -m}
+			send "vm-console -V vm; echo status=\\\$?\r"
+			want {\nguest> }
+			exec pkill -$sig -x vm-console -P [exp_pid]
+			want {READY> \$}
+			shell {stty -g >during}
+			stty rows 41 cols 133 < \$spawn_out(slave,name)
+			send "fg; echo status=\\\$?\r"
+			want {vm-console}
+			send "\r"
+			want {\nguest> }
+			send "stty size\r"
+			want {41 133\r\n}
+			send "\035"
+			want {status=0\r\nREADY> \$}
+			shell {stty -g >after}
+		EOF
+		same_terminal
+		diff before during
+	done
 }
 
 @test "interactive: the VM is killed, or its terminal closed" {

@@ -388,6 +388,7 @@ told() {
 
 @test "many VMs start and stop at once" {
 	many=${VM_MANY:-4}
+	before=$(ls -A "$VM_RUNTIME_DIR")
 	memory_for $((many * 200))
 	LIMIT=$((120 + 30 * many))      # they share the processors
 	for ((i = 0; i < many; i++)); do
@@ -410,4 +411,5 @@ told() {
 		[ "$(ctl -V "many$i" wait)" = $'stopped\n0' ]
 	done
 	[ "$(ctl list)" = "$VM_RUNTIME_DIR/shared/ctl" ]
+	[ "$(ls -A "$VM_RUNTIME_DIR")" = "$before" ]
 }

@@ -460,6 +460,21 @@ in_dev() {
 	grep -q 'control: a connection of another user was refused' "$VM_RUNTIME_DIR/target/log"
 }
 
+@test "a handle that somebody else serves is refused" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root to be other users'
+	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
+	chmod 1777 "$home"
+	cp "$BIN/vm-ctl" "$home"
+	setpriv --reuid=65534 --regid=65534 --clear-groups socat "UNIX-LISTEN:$home/ctl,socktype=5,fork,mode=666" 'SYSTEM:cat >/dev/null' &
+	other=$!
+	until [ -S "$home/ctl" ]; do kill -0 $other; done
+	run -1 --separate-stderr limit setpriv --reuid=65533 --regid=65533 --clear-groups "$home/vm-ctl" -V "$home/ctl" status
+	kill $other
+	rm -rf "$home"
+	[ "$stderr" = "vm-ctl: $home/ctl: is served by uid 65534, not by you" ]
+	[ -z "$output" ]
+}
+
 @test "a client dies in the middle" {
 	handle=$VM_RUNTIME_DIR/target/ctl
 	for verb in wait ready status console dial 'stop\x000'; do
