@@ -321,6 +321,15 @@ bare_guest() {
 	kill -TERM "$(cat bg/vmnet.pid)"
 	gone "$(cat bg/vmnet.pid)"
 	[ "$(find one two three)" = $'one\ntwo\nthree' ]
+	# A start that fails leaves nothing, either; and somebody else's socket where it is.
+	run -125 --separate-stderr in_host vm-net -p "unix:$PWD/one/in:7" -p "unix:$PWD/one/in:8" -l "$PWD/three/net"
+	[[ $stderr == "vm-net: -p unix:$PWD/one/in:8: "*'forwarded already' ]]
+	socat "UNIX-LISTEN:$PWD/three/net,socktype=5,fork" "SYSTEM:cat >/dev/null" 3>&- &
+	until [ -S three/net ]; do kill -0 $!; done
+	run -125 --separate-stderr in_host vm-net -p "unix:$PWD/one/in:7" -l "$PWD/three/net"
+	[ "$stderr" = "vm-net: -l $PWD/three/net: another process serves it, or it is no socket" ]
+	[ "$(find one two three)" = $'one\ntwo\nthree\nthree/net' ]
+	kill $!
 }
 
 @test 'its end is the guest, the end of the guest is its own; nothing stays' {

@@ -363,12 +363,17 @@ struct forwards *forwards_new(struct loop *l, struct stack *st, const struct sub
 	return fs;
 }
 
-/** forwards_free() - listen no more. @fs: may be NULL. The stack is there still. */
-void forwards_free(struct forwards *fs)
+/** forwards_clear() - listen no more. @fs. The stack is there still. */
+void forwards_clear(struct forwards *fs)
 {
-	if (!fs)
-		return;
 	while (fs->first)
 		end(fs, &fs->first);
+}
+
+/** forwards_free() - as forwards_clear(). @fs: may be NULL. */
+void forwards_free(struct forwards *fs)
+{
+	if (fs)
+		forwards_clear(fs);
 	free(fs);
 }

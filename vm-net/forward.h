@@ -19,6 +19,7 @@ struct subnet;
 typedef void forward_fn(void *arg, const char *spec);
 
 struct forwards *forwards_new(struct loop *l, struct stack *st, const struct subnet *s);
+void forwards_clear(struct forwards *fs);
 void forwards_free(struct forwards *fs);
 int forwards_add(struct forwards *fs, const char *spec, char told[FWDSPEC_TEXT], char *err, size_t errsize);
 int forwards_del(struct forwards *fs, const char *spec, char *err, size_t errsize);

@@ -61,6 +61,11 @@ struct net {
 	int signals;
 };
 
+static struct net net = {
+	.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .listen_dir = -1, .listener = -1, .watch = -1,
+	.spare = -1, .plug = NETPLUG_INIT, .signals = -1,
+};
+
 /* -- what may be wrong -- */
 
 static struct policy *read_policy(const char *path)
@@ -298,16 +303,15 @@ static void set_up(struct net *n)
 
 static void listen_at(struct net *n, const char *option, const char *path, int type)
 {
-	int fd;
+	int dir = sockpath_open(path, n->name), fd;
 
-	n->listen_dir = sockpath_open(path, n->name);
-	fd = n->listen_dir < 0 ? n->listen_dir : sockpath_listen(n->listen_dir, n->name, type);
+	fd = dir < 0 ? dir : sockpath_listen(dir, n->name, type);
 	if (fd == -EADDRINUSE)
 		die(NETOPTS_FAILED, "%s %s: another process serves it, or it is no socket", option, path);
 	if (fd < 0)
 		die(NETOPTS_FAILED, "%s %s: %s", option, path, errstr(-fd));
 	n->listener = fd;
-	n->dir[n->dirs++] = n->listen_dir;
+	n->listen_dir = n->dir[n->dirs++] = dir;
 }
 
 static void serve(struct net *n)
@@ -358,14 +362,26 @@ static void tell_ready(struct net *n)
 	cleanup_fd(&n->o.ready_fd);
 }
 
-static void tear_down(struct net *n)
+/* Remove what is at paths: also when the start fails. */
+static void clear_paths(void)
 {
+	struct net *n = &net;
+
 	if (n->listen_dir >= 0 && unlinkat(n->listen_dir, n->name, 0) < 0 && errno != ENOENT)
 		debug("%s: %s", n->name, errstr(errno));
+	n->listen_dir = -1;
+	if (n->router)
+		forwards_clear(n->router->forwards);
+}
+
+static void tear_down(struct net *n)
+{
+	clear_paths();
 	netctl_free(&n->ctl);
 	resolv_free(n->resolv);
 	reader_free(n->reader);
 	router_free(n->router);
+	n->router = NULL;
 	hostaddr_free(n->host);
 	netplug_free(&n->plug);
 	loop_free(n->loop);
@@ -373,40 +389,38 @@ static void tear_down(struct net *n)
 
 int main(int argc, char *argv[])
 {
-	static struct net n = {
-		.companion = COMPANION_INIT, .log_fd = -1, .pcap_fd = -1, .null = -1, .listen_dir = -1, .listener = -1, .watch = -1,
-		.spare = -1, .plug = NETPLUG_INIT, .signals = -1,
-	};
 	int err, handle = -1;
+	struct net *n = &net;
 	char why[256];
 
 	fdio_std();
 	log_init("vm-net", false);
-	netopts_parse(&n.o, argc, argv);
-	log_init("vm-net", n.o.verbose);
-	check(&n);
-	if (n.o.vm && netplug_find(&n.plug, n.o.vm, &handle, why, sizeof(why)))
+	netopts_parse(&n->o, argc, argv);
+	log_init("vm-net", n->o.verbose);
+	check(n);
+	if (n->o.vm && netplug_find(&n->plug, n->o.vm, &handle, why, sizeof(why)))
 		die(NETOPTS_FAILED, "%s", why);
-	n.null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	n.spare = eventfd(0, EFD_CLOEXEC);
-	if (n.o.prog)
-		companion_split(&n.companion, "vm-net", "VM_NET", n.o.prog);
-	err = netconfine_early((int[]){ n.companion.prog, n.companion.sock, n.companion.report, n.log_fd, n.pcap_fd, n.null,
-					n.spare, n.o.ready_fd, n.plug.link.sock, handle }, 10);
+	n->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	n->spare = eventfd(0, EFD_CLOEXEC);
+	if (n->o.prog)
+		companion_split(&n->companion, "vm-net", "VM_NET", n->o.prog);
+	atexit(clear_paths);
+	err = netconfine_early((int[]){ n->companion.prog, n->companion.sock, n->companion.report, n->log_fd, n->pcap_fd, n->null,
+					n->spare, n->o.ready_fd, n->plug.link.sock, handle }, 10);
 	if (err)
 		die(NETOPTS_FAILED, "%s", errstr(-err));
 	fds_raise_limit();
-	set_up(&n);
-	serve(&n);
-	take_signals(&n);
-	if (n.o.no_sandbox)
+	set_up(n);
+	serve(n);
+	take_signals(n);
+	if (n->o.no_sandbox)
 		warn("--no-sandbox: this process is not confined");
-	else if ((err = netconfine(n.dir, n.dirs)))
+	else if ((err = netconfine(n->dir, n->dirs)))
 		die(NETOPTS_FAILED, "the sandbox does not hold: %s", errstr(-err));
-	if (!n.o.vm)
-		tell_ready(&n);
-	err = loop_run(n.loop);
-	tell_untaken(&n);
-	tear_down(&n);
-	return err || n.failed ? NETOPTS_FAILED : 0;
+	if (!n->o.vm)
+		tell_ready(n);
+	err = loop_run(n->loop);
+	tell_untaken(n);
+	tear_down(n);
+	return err || n->failed ? NETOPTS_FAILED : 0;
 }
