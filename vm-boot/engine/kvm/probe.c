@@ -29,24 +29,26 @@ enum { PROBE_CODE = 0x10000, LOOP = 1000, LONG_LOOP = 100000, SLOW_NSEC = 200000
 static int vcpu_stat(int vcpu, const char *name, uint64_t *value)
 {
 	autoclose int fd = ioctl(vcpu, KVM_GET_STATS_FD, NULL);
+	autofree uint8_t *table = NULL;
 	struct kvm_stats_header h;
-	uint32_t i;
+	size_t size, i;
 
 	if (fd < 0)
 		return -errno;
-	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.name_size > 256)
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.name_size > 256 || h.num_desc > 4096)
+		return -EIO;
+	size = sizeof(struct kvm_stats_desc) + h.name_size;
+	table = malloc(h.num_desc * size + 1);
+	if (!table)
+		return -ENOMEM;
+	if (pread(fd, table, h.num_desc * size, h.desc_offset) != (ssize_t)(h.num_desc * size))
 		return -EIO;
 	for (i = 0; i < h.num_desc; i++) {
-		uint8_t raw[sizeof(struct kvm_stats_desc) + 257] = { 0 };
 		struct kvm_stats_desc d;
-		size_t size = sizeof(d) + h.name_size;
 
-		if (pread(fd, raw, size, (off_t)(h.desc_offset + i * size)) != (ssize_t)size)
-			return -EIO;
-		memcpy(&d, raw, sizeof(d));
-		if (!strcmp((char *)raw + sizeof(d), name))
-			return pread(fd, value, sizeof(*value), (off_t)(h.data_offset + d.offset)) ==
-			       sizeof(*value) ? 0 : -EIO;
+		memcpy(&d, table + i * size, sizeof(d));
+		if (!strncmp((char *)table + i * size + sizeof(d), name, h.name_size))
+			return pread(fd, value, sizeof(*value), (off_t)h.data_offset + d.offset) == sizeof(*value) ? 0 : -EIO;
 	}
 	return -ENOENT;
 }
