@@ -100,7 +100,7 @@ nobody_answers() {
 
 # https BODY SMALL: certificates of 90 KB each way, and bodies of so many bytes over IPv4 and IPv6.
 https() {
-	local i to signer='' tls
+	local LIMIT=$((60 + $1 / 500000)) i to signer='' tls
 	# A chain of nine, with a comment of nearly 9 KB in each: the most that either side takes is 100 KB.
 	openssl ecparam -genkey -name prime256v1 -out key.pem
 	printf '[e]\nbasicConstraints=critical,CA:TRUE\nnsComment="%s"\n' "$(head -c 9000 /dev/zero | tr '\0' c)" >e.cnf
