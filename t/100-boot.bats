@@ -53,7 +53,7 @@ boots() {
 	boot --image ./only -c "$2" -m "$3" --status-fd 8 8>status |
 		con --run 'nproc; sed -n "s/^MemTotal: *\([0-9]*\) kB/\1/p" /proc/meminfo
 			dmesg | sed -n "s,.* Memory: [0-9]*K/\([0-9]*\)K avail.*,\1,p"
-			sum=0; for cpu in $(seq 0 $(($(nproc) - 1))); do taskset $((1 << cpu)) true && sum=$((sum + 1)); done
+			sum=0; for cpu in $(seq 0 $(($(nproc) - 1))); do taskset "$(printf %x $((1 << cpu)))" true && sum=$((sum + 1)); done
 			echo $sum; exit 42' >out || ran=$?
 	[ "$ran" = 42 ]
 	[ "$(cat status)" = '{"cause":"stopped","status":0}' ]
