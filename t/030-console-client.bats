@@ -268,6 +268,14 @@ load lib/console-client
 	[ "$(con -V vm --run 'echo here')" = here ]
 }
 
+@test "a reader that leaves is missed at once, though the guest says nothing more" {
+	serve vm -- sh -c 'echo first; exec sleep 1000'
+	for input in '</dev/null' '--read-only'; do
+		run -141 bash -c "timeout 30 vm-console -V vm $input | head -c 1; exit \${PIPESTATUS[0]}"
+		[ "$output" = f ]
+	done
+}
+
 @test "--send and --wait-for: prompts, order, consumption" {
 	serve vm -- busybox sh
 	con -V vm --send 'printf "%s-%s" ab cd; read x; echo "<$x>"\n' --wait-for 'ab-cd' \

@@ -228,7 +228,13 @@ how_long() {
 @test "--run: exit statuses" {
 	statuses=(0 1 2 42 126 127 128 255)
 	[ "$REPEAT" -eq 1 ] || mapfile -t statuses < <(seq 0 255)
-	for s in "${statuses[@]}"; do run_is "$s" "exit $s"; done
+	# Not by con, for which some of them are crashes.
+	for s in "${statuses[@]}"; do
+		status=0
+		timeout -s KILL 120 vm-console --run "exit $s" >out 2>&1 3>&- || status=$?
+		[ "$status" -eq "$s" ] || { echo "status $status, not $s: $(cat out)" && return 1; }
+		[ ! -s out ]
+	done
 }
 
 @test "--run: pipes, subshells, external commands, background jobs" {

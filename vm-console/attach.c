@@ -12,7 +12,7 @@
  * The escape detaches when it stays alone, and stands for itself when it is typed twice: it is held
  * back for a moment (ESCAPE_WAIT). Only a terminal has an escape; a stream passes every byte.
  *
- * End of stdin ends nothing: output goes on until the VM ends.
+ * End of stdin ends nothing: output goes on until the VM ends, or until nobody reads it.
  */
 #include "attach.h"
 
@@ -42,6 +42,7 @@ static struct buffer input, output;
 static uint64_t escape_until;           /* the escape was typed once; 0: not */
 static volatile sig_atomic_t resized;
 static uint8_t last_byte = '\n';
+static bool prints_to_terminal;
 
 static void on_winch(int sig)
 {
@@ -180,6 +181,12 @@ static int64_t due(const struct attach *a, uint64_t *now)
 	return until > *now ? (int64_t)(until - *now) : 0;
 }
 
+/* Whether there is nothing left for us but to print, where the reader may go: a terminal is never missed so. */
+static bool only_prints(const struct attach *a)
+{
+	return a->keys.fd < 0 && !held(&input) && !prints_to_terminal;
+}
+
 /* One turn: wait until something can be done, and do it. */
 static enum outcome turn(struct attach *a, const struct fdio *out, const sigset_t *awaiting)
 {
@@ -188,7 +195,7 @@ static enum outcome turn(struct attach *a, const struct fdio *out, const sigset_
 	struct pollfd pfd[] = {
 		[STREAM] = { .fd = a->con->stream },
 		[KEYS] = { .fd = typed || held(&input) < BUFFER ? a->keys.fd : -1, .events = POLLIN },
-		[OUT] = { .fd = held(&output) ? out->fd : -1, .events = POLLOUT },
+		[OUT] = { .fd = held(&output) || only_prints(a) ? out->fd : -1, .events = held(&output) ? POLLOUT : 0 },
 		[CONTROL] = { .fd = a->con->replies ? a->con->link.sock : -1, .events = POLLIN },
 	};
 	enum outcome o = GOING_ON;
@@ -217,6 +224,8 @@ static enum outcome turn(struct attach *a, const struct fdio *out, const sigset_
 		console_drain(a->con, false);
 	if (pfd[STREAM].revents & POLLOUT)
 		write_input(a->con);
+	if (pfd[OUT].revents && !pfd[OUT].events)
+		tty_die(SIGPIPE);       /* its reader is gone, and we have nothing to say */
 	if (pfd[OUT].revents)
 		o = write_output(out);
 	if (!o && pfd[KEYS].revents)
@@ -256,6 +265,7 @@ int attach_run(struct attach *a)
 		warn("stdout: %s", errstr(e));
 		return EXIT_OURS;
 	}
+	prints_to_terminal = isatty(STDOUT_FILENO);
 	sigaction(SIGWINCH, &winch, NULL);
 	sigemptyset(&block);
 	sigaddset(&block, SIGWINCH);
@@ -270,7 +280,7 @@ int attach_run(struct attach *a)
 	while (!o)
 		o = turn(a, &out, &awaiting);
 	tty_restore();
-	if (a->terminal >= 0 && isatty(STDOUT_FILENO) && last_byte != '\n')
+	if (a->terminal >= 0 && prints_to_terminal && last_byte != '\n')
 		fdio_write(&out, "\n", 1);
 	lost = console_lost(a->con);
 	if (lost)
