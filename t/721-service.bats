@@ -97,7 +97,7 @@ vm-boot: the agent in the guest sent what it must not: its link is closed' ]
 	ends exited 5
 	# It belongs to the boot: an agent that was killed finds it running, another one finds it over.
 	# shellcheck disable=SC2016 # the guest's
-	WORD='off-42' service again 'mkfifo /run/end; vm-agent serve & a=$!; while ! read -r x </run/end; do :; done; kill -9 $a; vm-agent serve & echo on >/run/go' -- \
+	WORD='off-42' service again 'mkfifo /run/end; vm-agent serve & a=$!; while ! read -r x </run/end; do :; done; kill -9 $a; wait $a; vm-agent serve & echo on >/run/go' -- \
 		sh -c 'echo run >>/run/runs; until [ -p /run/go ]; do mkfifo /run/go; done; echo up >/run/end; read -r x </run/go; exit $((6 + $(wc -l </run/runs)))'
 	ends exited 7
 }
