@@ -4,7 +4,8 @@
  *
  * TCP is reset, with the numbers that RFC 793 §3.4 has for a connection that does not exist; everything else is
  * prohibited by the administration: ICMP type 3 code 13 (RFC 1812 §5.2.7.1), ICMPv6 type 1 code 1 (RFC 4443 §3.1).
- * Nothing is said about a reset, an ICMP error, a later fragment, or what was meant for many (RFC 1122 §3.2.2).
+ * Nothing is said about a reset, an ICMP error, a later fragment, or what was meant for many (RFC 1122 §3.2.2); nor is a
+ * connection to a loopback address reset, which would come from one.
  */
 #include "deny.h"
 
@@ -34,7 +35,7 @@ static bool may_be_told(const struct subnet *s, const struct pkt *p)
 
 	return p->kind != PKT_ARP && (p->kind == PKT_IPV4 ? s->v4 : s->v6) && !p->offset &&
 	       !(p->dst_mac[0] & 1) && !subnet_is_broadcast(s, &p->dst) && !addr_equal(&p->src, &nobody4) && !addr_equal(&p->src, &nobody6) && !pkt_is_group(&p->src) &&
-	       !pkt_is_icmp_error(p) && !(p->proto == PKT_PROTO_TCP && p->flags & PKT_RST);
+	       !pkt_is_icmp_error(p) && !(p->proto == PKT_PROTO_TCP && (p->flags & PKT_RST || !pkt_is_source(&p->dst)));
 }
 
 static void reset(const struct pkt *p, const struct build_path *path, struct built *b)

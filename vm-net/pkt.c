@@ -151,8 +151,8 @@ bool pkt_is_group(const struct addr *a)
 	return (a->b[12] & 0xf0) == 0xe0 || get_be32(a->b + 12) == 0xffffffff;
 }
 
-/* Whether a station may send from it at all: RFC 1122 §3.2.1.3, RFC 4291 §2.5.3, §2.7. */
-static bool is_source(const struct addr *a)
+/** pkt_is_source() - whether a station may send from an address at all: RFC 1122 §3.2.1.3, RFC 4291 §2.5.3, §2.7. @a. Return: so. */
+bool pkt_is_source(const struct addr *a)
 {
 	static const struct addr loopback6 = { .b = { [15] = 1 } };
 
@@ -211,7 +211,7 @@ static enum pkt_drop parse_v4(struct pkt *p, size_t have)
 	if (!p->ttl)
 		return PKT_DROP_HEADER;
 	why = parse_fragment(p);
-	if (!why && !is_source(&p->src))
+	if (!why && !pkt_is_source(&p->src))
 		why = PKT_DROP_SOURCE;
 	return why ? why : parse_l4(p);
 }
@@ -244,7 +244,7 @@ static enum pkt_drop parse_v6(struct pkt *p, size_t have)
 		return PKT_DROP_EXTENSION;
 	if (!p->ttl)
 		return PKT_DROP_HEADER;
-	if (addr_is_v4(&p->src) || !is_source(&p->src))
+	if (addr_is_v4(&p->src) || !pkt_is_source(&p->src))
 		return PKT_DROP_SOURCE;
 	if (addr_is_v4(&p->dst))
 		return PKT_DROP_DESTINATION;

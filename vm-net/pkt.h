@@ -99,6 +99,7 @@ bool pkt_is_echo_request(const struct pkt *p);
 bool pkt_is_echo_reply(const struct pkt *p);
 bool pkt_is_icmp_error(const struct pkt *p);
 bool pkt_is_group(const struct addr *a);
+bool pkt_is_source(const struct addr *a);
 const char *pkt_drop_name(enum pkt_drop why);
 
 static inline uint16_t get_be16(const void *p)

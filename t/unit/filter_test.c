@@ -102,6 +102,10 @@ static void test_deny(void)
 	CHECK(refused(&p, PKT_DROP_NO_FLOW) && p.flags == PKT_RST && w.judged == 2, "... a SYN with ACK, too");
 	tcp_frame(&f, GUEST, 4000, FAR, 443, PKT_RST);
 	CHECK(silent(PKT_DROP_NO_FLOW), "... but no RST");
+	tcp_frame(&f, GUEST, 4000, "127.0.0.1", 443, PKT_SYN);
+	CHECK(silent(PKT_DROP_DENIED), "... nor a SYN to a loopback address: the answer would come from one");
+	tcp_frame(&f, GUEST6, 4000, "::1", 443, PKT_SYN);
+	CHECK(silent(PKT_DROP_DENIED) && w.judged == 4, "... over IPv6");
 	udp_frame(&f, GUEST, 4000, FAR, 443, "quic", 4);
 	CHECK(refused(&p, PKT_DROP_DENIED) && p.type == 3 && p.code == 13 && addr_equal(&p.src, &w.s.gateway4) && p.payload_len == 32 && !memcmp(p.payload, f.b + 14, 32), "UDP is prohibited");
 	udp_frame(&f, GUEST6, 4000, FAR6, 443, "quic", 4);
