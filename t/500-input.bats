@@ -465,7 +465,7 @@ in_dev() {
 	home=$(mktemp -d /tmp/pipevm-test.XXXXXX)
 	chmod 1777 "$home"
 	cp "$BIN/vm-ctl" "$home"
-	setpriv --reuid=65534 --regid=65534 --clear-groups socat "UNIX-LISTEN:$home/ctl,socktype=5,fork,mode=666" 'SYSTEM:cat >/dev/null' &
+	setpriv --reuid=65534 --regid=65534 --clear-groups socat "UNIX-LISTEN:$home/ctl,socktype=5,fork,mode=666" 'SYSTEM:cat >/dev/null' 3>&- &
 	other=$!
 	until [ -S "$home/ctl" ]; do kill -0 $other; done
 	run -1 --separate-stderr limit setpriv --reuid=65533 --regid=65533 --clear-groups "$home/vm-ctl" -V "$home/ctl" status

@@ -32,6 +32,18 @@ void filter_flow_pass(struct filter *f, uint16_t nat, const struct built *b)
 	f->ops->pass(f->arg, nat ? nat_out(&f->nat, nat, frame, len) : frame, len);
 }
 
+/**
+ * filter_flow_tell() - a segment of ours goes to the guest
+ * @f
+ * @key: flow's
+ * @b: in the name of its remote end; if no station may send from there, a loopback address, it goes nowhere
+ */
+void filter_flow_tell(struct filter *f, const struct flow_key *key, const struct built *b)
+{
+	if (pkt_is_source(&key->remote))
+		f->ops->output(f->arg, b->iov, b->n);
+}
+
 /* Whether a verdict lets a flow go on to where it goes, in which case it is the flow's. */
 static bool adopt(struct filter *f, struct flow *fl, const struct flow_verdict *v)
 {
@@ -82,6 +94,7 @@ void filter_flow_cut(struct filter *f, struct flow *fl, enum flow_end why)
 	struct pkt rst = { .sport = fl->key.remote_port, .dport = fl->key.guest_port, .seq = fl->guest_next,
 			   .ack = fl->remote_next, .flags = PKT_RST | PKT_ACK };
 	bool tcp = fl->key.proto == PKT_PROTO_TCP && fl->class != FLOW_CLOSING;
+	struct flow_key key = fl->key;
 	uint16_t nat = fl->nat;
 	struct built b;
 
@@ -90,7 +103,7 @@ void filter_flow_cut(struct filter *f, struct flow *fl, enum flow_end why)
 		return;
 	build_tcp(&b, &back, &rst);
 	if (why != FLOW_END_GONE)
-		f->ops->output(f->arg, b.iov, b.n);
+		filter_flow_tell(f, &key, &b);
 	rst = (struct pkt){ .sport = rst.dport, .dport = rst.sport, .seq = rst.ack, .ack = rst.seq,
 			    .flags = rst.flags };
 	build_tcp(&b, &on, &rst);

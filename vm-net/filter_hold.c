@@ -32,7 +32,7 @@ static void acknowledge(struct filter *f, const struct flow *fl)
 
 	hold_expects(fl, &ack.ack, &ack.window);
 	build_tcp(&b, &back, &ack);
-	f->ops->output(f->arg, b.iov, b.n);
+	filter_flow_tell(f, &fl->key, &b);
 }
 
 /* What was kept goes to the stack, and then the packet that said the name. The flow may be gone after. */

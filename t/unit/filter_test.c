@@ -106,6 +106,14 @@ static void test_deny(void)
 	CHECK(silent(PKT_DROP_DENIED), "... nor a SYN to a loopback address: the answer would come from one");
 	tcp_frame(&f, GUEST6, 4000, "::1", 443, PKT_SYN);
 	CHECK(silent(PKT_DROP_DENIED) && w.judged == 4, "... over IPv6");
+	w.allow = true;
+	tcp_frame(&f, GUEST6, 4000, "::1", 443, PKT_SYN);
+	wire_send(&f, true);
+	CHECK(w.f.flows.count == 1, "... where it is allowed, it goes on");
+	w.guest.n = w.stack.n = 0;
+	filter_cut(&w.f, &w.key);
+	CHECK(!w.guest.n && w.stack.n == 1 && !w.f.flows.count, "... and its end is told to the stack alone");
+	w.allow = false;
 	udp_frame(&f, GUEST, 4000, FAR, 443, "quic", 4);
 	CHECK(refused(&p, PKT_DROP_DENIED) && p.type == 3 && p.code == 13 && addr_equal(&p.src, &w.s.gateway4) && p.payload_len == 32 && !memcmp(p.payload, f.b + 14, 32), "UDP is prohibited");
 	udp_frame(&f, GUEST6, 4000, FAR6, 443, "quic", 4);
