@@ -136,6 +136,21 @@ job_status() {
 
 # -- trust --
 
+@test "a driver is loaded where its device is; overlay and fuse when somebody wants them" {
+	ex lsmod >before
+	grep -q ^virtio_rng before
+	run -1 grep -E '^(virtio_net|virtio_blk|virtiofs|virtio_balloon|overlay|fuse) ' before
+	[ "$(ex stat -c '%a %t:%T' /dev/fuse)" = 666\ a:e5 ]
+	ex sh -c 'cd "$(mktemp -d)" && mkdir low up work all && echo low >low/file &&
+		mount -t overlay -o lowerdir=low,upperdir=up,workdir=work all all && cat all/file && umount all' >out
+	[ "$(cat out)" = low ]
+	# Whoever may open it: the kernel calls modprobe, not the user.
+	ex -u user sh -c 'exec 3<>/dev/fuse'
+	ex modprobe virtio_net
+	ex lsmod >after
+	for name in overlay fuse virtio_net net_failover; do grep -q "^$name " after; done
+}
+
 @test "a second agent, started by hand, says so and leaves" {
 	run -1 ex vm-agent serve
 	[[ $output == *'an exec server is running already: nothing done'* ]]

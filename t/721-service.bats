@@ -25,7 +25,7 @@ with_service() {
 	fore "$1" -m 192M -a 'console=ttyS0 rdinit=/bin/sh'
 	# shellcheck disable=SC2016 # the guest's
 	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run
-		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; vm-agent serve &\n' >/dev/null
+		while read -r m; do insmod /${m#*/}; done </etc/vm-agent/modules; rm /.pipevm; vm-agent serve &\n' >/dev/null
 	ctl ready agent
 	ex -i sh -c 'cat >/guest_vsock; chmod +x /guest_vsock' <"$ROOT/.build/t/unit/guest_vsock"
 }

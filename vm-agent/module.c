@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: ISC
-/* module.c - load the kernel modules that the image lists, in its order. */
+/*
+ * module.c - load the kernel modules that the image lists, in its order; drivers, where there is a
+ * device for them. The kernel reads, verifies and relocates the whole of a file, wanted or not: in
+ * an emulated machine 7 ms for the smallest, 80 for fuse.
+ */
 #include "module.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,29 +59,75 @@ static enum kmsg_level level_of(const char *path, int err)
 	return KMSG_WARNING;
 }
 
+/* Whether a device on @pattern's bus (`virtio` in `virtio:d00000001v*`) has a modalias like it. A
+ * bus that the kernel does not know, yet, has none. */
+static bool is_on_bus(const char *pattern)
+{
+	char path[PATH_MAX], alias[512];
+	struct dirent *entry;
+	bool found = false;
+	int len;
+	DIR *dir;
+
+	len = snprintf(path, sizeof(path), "/sys/bus/%.*s/devices", (int)strcspn(pattern, ":"),
+		       pattern);
+	if (len >= (int)sizeof(path))
+		return false;
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)) != NULL) {
+		snprintf(path + len, sizeof(path) - (size_t)len, "/%s/modalias", entry->d_name);
+		if (file_read(path, alias, sizeof(alias)) <= 0)
+			continue;
+		alias[strcspn(alias, "\n")] = '\0';
+		found = parse_matches(pattern, alias);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Whether a device asks for it, or nothing need to. */
+static bool is_wanted(char *patterns)
+{
+	bool wanted = *patterns == '\0';
+
+	while (!wanted && *patterns != '\0')
+		wanted = is_on_bus(parse_word(&patterns));
+	return wanted;
+}
+
 /**
- * module_load_all() - load the modules of MODULE_LIST one after the other. One that fails is
- * logged and left out; one that is there already is fine; no list means nothing to do.
+ * module_load_all() - load the modules of MODULE_LIST one after the other, without those for
+ * devices that are not there. One that fails is logged and left out; one that is there already is
+ * fine; no list means nothing to do.
  *
  * Return: how many are loaded.
  */
 unsigned int module_load_all(void)
 {
 	static char list[LIST_SIZE];
-	char *text = list, *path, *params;
+	struct parsed_module module;
 	unsigned int loaded = 0;
+	char *text = list;
 	ssize_t len;
 	int err;
 
 	len = file_read(MODULE_LIST, list, sizeof(list));
 	if (len < 0 && len != -ENOENT)
 		kmsg(KMSG_WARNING, MODULE_LIST ": %s", strerror((int)-len));
-	while (parse_module(&text, &path, &params)) {
-		err = load(path, params);
+	while (parse_module(&text, &module)) {
+		if (*module.path == '\0') {
+			kmsg(KMSG_WARNING, MODULE_LIST ": %s: no path follows", module.patterns);
+			continue;
+		}
+		if (!is_wanted(module.patterns))
+			continue;
+		err = load(module.path, module.params);
 		if (err == 0 || err == -EEXIST)
 			loaded++;
 		else
-			kmsg(level_of(path, err), "%s: module not loaded: %s", path,
+			kmsg(level_of(module.path, err), "%s: module not loaded: %s", module.path,
 			     strerror(-err));
 	}
 	return loaded;

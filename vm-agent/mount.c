@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -57,6 +58,17 @@ static const struct {
 	{ "/dev/stderr", "/proc/self/fd/2" },
 	{ "/dev/core", "/proc/kcore" },
 };
+
+/* Opening it loads the module, once it is there (linux/miscdevice.h: FUSE_MINOR). Mode as udev's. */
+static void make_fuse_node(void)
+{
+	static const char path[] = "/dev/fuse";
+
+	if (mknod(path, S_IFCHR, makedev(10, 229)) == 0)
+		chmod(path, 0666);
+	else if (errno != EEXIST)
+		kmsg(KMSG_WARNING, "%s: mknod: %s", path, strerror(errno));
+}
 
 /* Hold nothing that a remount read-only could lose: not worth a try at the end. */
 static const char *const volatile_types[] = {
@@ -111,6 +123,7 @@ int mount_all(void)
 	for (i = 0; i < ARRAY_SIZE(dev_links); i++)
 		if (symlink(dev_links[i].target, dev_links[i].name) < 0 && errno != EEXIST)
 			kmsg(KMSG_WARNING, "%s: symlink: %s", dev_links[i].name, strerror(errno));
+	make_fuse_node();
 	return result;
 }
 

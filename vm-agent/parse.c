@@ -115,9 +115,13 @@ static char *next_line(char **text)
 	return line;
 }
 
-/* Cut the first word off *line. Return: the word, "" when there is none; *line is at the next
- * one. */
-static char *next_word(char **line)
+/**
+ * parse_word() - cut the first word off *line.
+ * @line: moved to the next word; changed
+ *
+ * Return: the word, "" when there is none.
+ */
+char *parse_word(char **line)
 {
 	char *word = *line, *end;
 
@@ -135,29 +139,67 @@ static char *next_word(char **line)
 }
 
 /**
- * parse_module() - take the next module from a list: a path a line, then perhaps parameters;
- * `#` starts a comment line.
+ * parse_module() - take the next module from a list. A line has words that do not begin with a
+ * slash, the patterns; one that does, the path; then perhaps parameters. `#` starts a comment line.
  * @text: the rest of the list, changed
- * @path: receives the file
- * @params: receives what follows it, "" when nothing does
+ * @module: receives the parts
  *
  * Return: false at the end of the list.
  */
-bool parse_module(char **text, char **path, char **params)
+bool parse_module(char **text, struct parsed_module *module)
 {
-	char *line;
+	char *line, *path;
 	size_t len;
 
 	while ((line = next_line(text)) != NULL) {
-		*path = next_word(&line);
-		if (**path == '\0' || **path == '#')
-			continue;
+		while (is_blank(*line))
+			line++;
 		for (len = strlen(line); len > 0 && is_blank(line[len - 1]);)
 			line[--len] = '\0';
-		*params = line;
+		if (*line == '\0' || *line == '#')
+			continue;
+		for (path = line; *path != '\0' && *path != '/';) {
+			while (*path != '\0' && !is_blank(*path))
+				path++;
+			while (is_blank(*path))
+				path++;
+		}
+		module->patterns = path > line ? line : line + len;
+		if (path > line && *path != '\0')
+			path[-1] = '\0';
+		module->path = parse_word(&path);
+		module->params = path;
 		return true;
 	}
 	return false;
+}
+
+/**
+ * parse_matches() - whether a device's modalias is one that @pattern means, in which `*` stands for
+ * any run of characters; the kernel (file2alias.c) makes no other wildcards for virtio.
+ */
+bool parse_matches(const char *pattern, const char *alias)
+{
+	const char *star = NULL, *tried = NULL;
+
+	while (*alias != '\0') {
+		if (*pattern == '*') {
+			star = pattern++;
+			tried = alias;
+		} else if (*pattern == *alias) {
+			pattern++;
+			alias++;
+		} else if (star) {
+			/* The last star takes one more. */
+			pattern = star + 1;
+			alias = ++tried;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
 }
 
 /* Undo the escapes of /proc/mounts, \040 and the like, in place (seq_file's mangle_path). */
@@ -191,9 +233,9 @@ bool parse_mount(char **text, char **dir, char **type)
 	char *line;
 
 	while ((line = next_line(text)) != NULL) {
-		next_word(&line);
-		*dir = next_word(&line);
-		*type = next_word(&line);
+		parse_word(&line);
+		*dir = parse_word(&line);
+		*type = parse_word(&line);
 		if (**type == '\0')
 			continue;
 		unescape(*dir);

@@ -27,7 +27,7 @@ service() {
 	fore "$name" -m 192M -a 'console=ttyS0 rdinit=/bin/sh' "$@"
 	# shellcheck disable=SC2016 # the guest's
 	con --wait-for '# ' --send 'mount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs run /run; mkdir -p /run/bin /tmp
-		while read -r m; do insmod $m; done </etc/vm-agent/modules; rm /.pipevm; export PATH=/run/bin:$PATH
+		while read -r m; do insmod /${m#*/}; done </etc/vm-agent/modules; rm /.pipevm; export PATH=/run/bin:$PATH
 		cat >/run/bin/poweroff <<"END"
 #!/bin/sh
 echo off-$((6*7)) >/dev/console

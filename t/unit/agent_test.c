@@ -85,17 +85,40 @@ static void test_active(void)
 
 static void test_modules(void)
 {
-	char list[] = "/lib/a.ko\n\n# no\n  /lib/b.ko.xz  x=1 y=\"2 3\" \r\n\t\n/lib/c.ko";
-	char *text = list, *path, *params;
+	char list[] = "/lib/a.ko\n\n# no\n  /lib/b.ko.xz  x=1 y=\"2 3\" \r\n\t\n"
+		      "virtio:d1v* \tvirtio:d2v*  /lib/c.ko z=/d\nvirtio:d3v*\n/lib/e.ko";
+	struct parsed_module m;
+	char *text = list;
 
-	check(parse_module(&text, &path, &params) && strcmp(path, "/lib/a.ko") == 0 && !*params,
+	check(parse_module(&text, &m) && strcmp(m.path, "/lib/a.ko") == 0 && !*m.params && !*m.patterns,
 	      "module list: plain path");
-	check(parse_module(&text, &path, &params) && strcmp(path, "/lib/b.ko.xz") == 0 &&
-	      strcmp(params, "x=1 y=\"2 3\"") == 0, "module list: parameters, blanks around");
-	check(parse_module(&text, &path, &params) && strcmp(path, "/lib/c.ko") == 0 && !*params,
+	check(parse_module(&text, &m) && strcmp(m.path, "/lib/b.ko.xz") == 0 && !*m.patterns &&
+	      strcmp(m.params, "x=1 y=\"2 3\"") == 0, "module list: parameters, blanks around");
+	check(parse_module(&text, &m) && strcmp(m.path, "/lib/c.ko") == 0 &&
+	      strcmp(m.params, "z=/d") == 0, "module list: patterns in front");
+	check(strcmp(parse_word(&m.patterns), "virtio:d1v*") == 0 &&
+	      strcmp(parse_word(&m.patterns), "virtio:d2v*") == 0 && !*parse_word(&m.patterns),
+	      "module list: the patterns, one after the other");
+	check(parse_module(&text, &m) && strcmp(m.patterns, "virtio:d3v*") == 0 && !*m.path && !*m.params,
+	      "module list: a pattern without a path");
+	check(parse_module(&text, &m) && strcmp(m.path, "/lib/e.ko") == 0 && !*m.params && !*m.patterns,
 	      "module list: last line without newline");
-	check(!parse_module(&text, &path, &params), "module list: end");
-	check(!parse_module(&text, &path, &params), "module list: end again");
+	check(!parse_module(&text, &m), "module list: end");
+	check(!parse_module(&text, &m), "module list: end again");
+}
+
+static void test_aliases(void)
+{
+	static const char net[] = "virtio:d00000001v00001AF4";
+
+	check(parse_matches("virtio:d00000001v*", net), "alias: any end");
+	check(parse_matches("virtio:d*v*", net) && parse_matches("*", net) &&
+	      parse_matches(net, net), "alias: more stars, one, none");
+	check(parse_matches("*1*1A*4*", net) && parse_matches("**", ""), "alias: the star takes more");
+	check(!parse_matches("virtio:d00000002v*", net), "alias: another device");
+	check(!parse_matches("virtio:d00000001", net) && !parse_matches("", net) &&
+	      !parse_matches("virtio:d00000001v00001AF4x*", net), "alias: too short, too long");
+	check(!parse_matches("*1AF5", net) && !parse_matches("*v00001AF", net), "alias: wrong end");
 }
 
 static void test_mounts(void)
@@ -118,6 +141,7 @@ int main(void)
 	test_console();
 	test_active();
 	test_modules();
+	test_aliases();
 	test_mounts();
 	printf("1..%u\n", tests);
 	return failures != 0;

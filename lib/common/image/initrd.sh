@@ -9,25 +9,42 @@
 # length is a multiple of 4, so that another archive may follow (kernel: "initramfs buffer format").
 
 # initrd_modules DIR NAME...: the modules under DIR (a /lib/modules/RELEASE) that NAMEs need, in load order
-# (modules.dep lists what a module needs from the nearest to the deepest). Prints `load PATH` with PATH relative
-# to DIR, `builtin NAME`, or `missing NAME`. An empty DIR has none.
+# (modules.dep lists what a module needs from the nearest to the deepest). Prints `load PATH [PATTERN]...` with PATH
+# relative to DIR, `builtin NAME`, or `missing NAME`. PATTERNs are there where all that needs a module are drivers of
+# virtio devices: the aliases of these (modules.alias), which match the modalias of a device. An empty DIR has none.
 initrd_modules() {
 	initrd_dir=$1
 	shift
 	[ "$initrd_dir" ] || return 0
 	awk -v wanted="$*" '
 	function key(path) { sub(/.*\//, "", path); sub(/\.ko.*/, "", path); gsub(/-/, "_", path); return path }
-	function load(path) { if (!(path in done)) { done[path] = 1; print "load", path } }
+	function load(path, drives) {
+		if (!(path in patterns)) order[++count] = path
+		patterns[path] = patterns[path] drives
+		if (drives == "") always[path] = 1
+	}
+	FILENAME ~ /modules\.alias$/ { if ($2 ~ /^virtio:/) devices[key($3)] = devices[key($3)] " " $2; next }
 	FILENAME ~ /modules\.builtin$/ { builtin[key($1)] = 1; next }
 	{ sub(/:/, "", $1); file[key($1)] = $1; needs[$1] = $0 }
 	END {
 		n = split(wanted, names, " ")
 		for (i = 1; i <= n; i++) {
 			k = key(names[i])
-			if (k in file) for (j = split(needs[file[k]], words, " "); j > 0; j--) load(words[j])
+			if (k in file) for (j = split(needs[file[k]], words, " "); j > 0; j--) load(words[j], devices[k])
 			else print (k in builtin) ? "builtin" : "missing", names[i]
 		}
-	}' "$initrd_dir/modules.dep" "$initrd_dir/modules.builtin"
+		for (i = 1; i <= count; i++) print "load", order[i] (order[i] in always ? "" : patterns[order[i]])
+	}' "$initrd_dir/modules.alias" "$initrd_dir/modules.dep" "$initrd_dir/modules.builtin"
+}
+
+# initrd_load_list PREFIX: turns `load PATH [PATTERN]...` lines into those of a list for vm-agent, which has the
+# patterns first; other lines are left out.
+initrd_load_list() {
+	awk -v prefix="$1" '$1 == "load" {
+		path = prefix "/" $2; sub(/\.ko\..*/, ".ko", path)
+		for (i = 3; i <= NF; i++) printf "%s ", $i
+		print path
+	}'
 }
 
 # initrd_add_modules PREFIX DIR: turns `load PATH` lines into manifest lines for PREFIX/PATH, uncompressed.
@@ -37,6 +54,20 @@ initrd_add_modules() {
 		print "file", path, "644", dir "/" $2
 		while (sub(/\/[^\/]*$/, "", path)) print "dir", path, "755 0"
 	}'
+}
+
+# initrd_index LIST: on stdin DIR's modules.dep or modules.alias, on stdout those of its lines that are about
+# modules of LIST (`load PATH` lines), for a modprobe in the guest.
+initrd_index() {
+	awk '
+	FNR == NR {
+		if ($1 != "load") next
+		held[$2 ":"] = 1
+		sub(/.*\//, "", $2); sub(/\.ko.*/, "", $2); gsub(/-/, "_", $2)
+		held[$2] = 1
+		next
+	}
+	($1 in held) || ($1 == "alias" && ($NF in held)) { gsub(/\.ko\.[a-z]+/, ".ko"); print }' "$1" -
 }
 
 # initrd_unpack FILE: what FILE holds, uncompressed, by its name.
