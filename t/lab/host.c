@@ -268,7 +268,8 @@ static void judge(struct host *h, bool reading)
 	h->judged = now;
 	h->silent_ms = reading ? h->silent_ms + (ms < 1500 ? ms : 1500) : 0;
 	if (h->silent_ms > limit * 1000L)
-		done(h, EXIT_LOST, "lost: %s for %d s", h->up ? "no heartbeat" : "no sign of life", limit);
+		done(h, EXIT_LOST, "lost: %s for %d s; its last line: %s", h->up ? "no heartbeat" : "no sign of life", limit,
+		     *h->console.last ? h->console.last : "(none)");
 }
 
 static void turn(struct host *h)
