@@ -59,7 +59,8 @@ static const struct {
 	{ "/dev/core", "/proc/kcore" },
 };
 
-/* Opening it loads the module, once it is there (linux/miscdevice.h: FUSE_MINOR). Mode as udev's. */
+/* devtmpfs makes it with the module, which the kernel loads when it is opened (linux/miscdevice.h:
+ * FUSE_MINOR). Mode as udev's. */
 static void make_fuse_node(void)
 {
 	static const char path[] = "/dev/fuse";
