@@ -159,6 +159,16 @@ gone() {
 	gone
 }
 
+@test "a machine that is stopped is lost after 20 s, and what is known of it is said" {
+	start 'echo running; exec sleep 1000' 2>"$BATS_TEST_TMPDIR/err"
+	kill -STOP "$(pgrep -P $pid qemu-system)"
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 99 ]
+	[[ $(cat "$BATS_TEST_TMPDIR/err") == 'lab: lost: no heartbeat for 20 s; its last line: '*$'\nlab: QEMU does not answer' ]]
+	gone
+}
+
 @test "a reader that leaves ends the writer" {
 	run -0 bash -c '"$1" yes 3>&- | head -n 1; exit $((PIPESTATUS[0] - 141))' - "$RUN"
 	[ "$output" = y ]

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -28,6 +29,8 @@
 #include "machine.h"
 
 #define FIRST_FD	3	/* in a child: 3, 4, ... are the fds given to it */
+#define FIRST_SHARE	3	/* of QEMU's fds */
+#define PATIENCE_MS	3000	/* with QEMU's monitor */
 
 /* In a new child: become argv with the n fds, stdin empty, stdout and stderr the log. Never returns. */
 static void become(char **argv, const int *fds, size_t n, int log, pid_t parent)
@@ -173,7 +176,7 @@ static int start_share(struct machine *m, const char *dir, int log)
 	return client;
 }
 
-/* QEMU's argv: m->qemu and the devices behind the n fds, which are port, console, root share, writable shares. */
+/* QEMU's argv: m->qemu and what is behind the n fds: port, console, monitor, root share, writable shares. */
 static char **complete(struct machine *m, size_t n)
 {
 	size_t have = 0;
@@ -194,11 +197,13 @@ static char **complete(struct machine *m, size_t n)
 	argv[have++] = "virtserialport,chardev=c0,nr=1";
 	argv[have++] = "-serial";
 	argv[have++] = "chardev:c1";
-	for (size_t i = 2; i < n; i++) {
+	argv[have++] = "-mon";
+	argv[have++] = "chardev=c2,mode=readline";
+	for (size_t i = FIRST_SHARE; i < n; i++) {
 		argv[have++] = "-device";
-		if (i == 2)
-			argv[have++] = "vhost-user-fs-pci,chardev=c2,tag=root,queue-size=1024";
-		else if (asprintf(&argv[have++], "vhost-user-fs-pci,chardev=c%zu,tag=rw%zu", i, i - 3) < 0)
+		if (i == FIRST_SHARE)
+			argv[have++] = "vhost-user-fs-pci,chardev=c3,tag=root,queue-size=1024";
+		else if (asprintf(&argv[have++], "vhost-user-fs-pci,chardev=c%zu,tag=rw%zu", i, i - FIRST_SHARE - 1) < 0)
 			return NULL;
 	}
 	return argv;
@@ -206,20 +211,23 @@ static char **complete(struct machine *m, size_t n)
 
 int machine_start(struct machine *m, const char **what)
 {
-	int fds[MACHINE_SHARES + 3], port[2], console[2], log[2];
-	size_t n = 2;
+	int fds[FIRST_SHARE + MACHINE_SHARES], port[2], console[2], monitor[2], log[2];
+	size_t n = FIRST_SHARE;
 	pid_t parent = getpid(), pid;
 	char **argv;
 
 	*what = "socketpair";
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, port) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, console) < 0 || pipe2(log, O_CLOEXEC) < 0)
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, console) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, monitor) < 0 || pipe2(log, O_CLOEXEC) < 0)
 		return -errno;
 	m->port = port[0];
 	m->console = console[0];
+	m->monitor = monitor[0];
 	m->log = log[0];
 	fds[0] = port[1];
 	fds[1] = console[1];
+	fds[2] = monitor[1];
 	*what = m->virtiofsd;
 	for (size_t i = 0; i <= m->ndirs; i++) {
 		int fd = start_share(m, i ? m->dirs[i - 1] : NULL, log[1]);
@@ -242,6 +250,39 @@ int machine_start(struct machine *m, const char **what)
 		close(fds[i]);
 	close(log[1]);
 	return 0;
+}
+
+void machine_processors(struct machine *m)
+{
+	static const char ask[] = "info registers -a\n";
+	struct pollfd p = { .fd = m->monitor, .events = POLLIN };
+	char text[65536], *line, *rest = text, *ip, *halted;
+	size_t len = 0;
+	ssize_t n;
+	int cpu = -1;
+
+	if (write(m->monitor, ask, strlen(ask)) < 0)
+		return;
+	/* It is done when it asks again, behind what it echoes. */
+	while (len < sizeof(text) - 1 && poll(&p, 1, PATIENCE_MS) > 0) {
+		n = read(m->monitor, text + len, sizeof(text) - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		text[len] = '\0';
+		if (strstr(text, "IP=") && !strcmp(text + len - strlen("(qemu) "), "(qemu) "))
+			break;
+	}
+	text[len] = '\0';
+	while ((line = strsep(&rest, "\r\n")) != NULL) {
+		sscanf(line, "CPU#%d", &cpu);
+		ip = strstr(line, "IP=");
+		halted = strstr(line, "HLT=");
+		if (ip && halted)
+			fprintf(stderr, "lab: CPU %d: %.*s %.5s\n", cpu, (int)strcspn(ip, " "), ip, halted);
+	}
+	if (cpu < 0)
+		fprintf(stderr, "lab: QEMU does not answer\n");
 }
 
 void machine_end(struct machine *m)

@@ -14,7 +14,7 @@ struct machine {
 	char **qemu;			/* argv, completed with the devices that need our fds */
 	const char *dirs[MACHINE_SHARES];	/* writable shares */
 	size_t ndirs;
-	int port, console, log;		/* our ends; log: stderr of all the programs */
+	int port, console, monitor, log;	/* our ends; log: stderr of all the programs */
 	pid_t pids[MACHINE_SHARES + 2];
 	size_t npids;
 };
@@ -22,6 +22,9 @@ struct machine {
 /* Start everything; what is not set above is filled in. Return: 0, or -errno with *what naming what failed;
  * machine_end is due in both cases. */
 int machine_start(struct machine *m, const char **what);
+
+/* Ask QEMU where its processors are: a line each on stderr; for a lab that is silent. Blocks for PATIENCE_MS at most. */
+void machine_processors(struct machine *m);
 
 /* Kill and wait for every process. */
 void machine_end(struct machine *m);
