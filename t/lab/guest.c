@@ -57,7 +57,8 @@ static int open_port(void)
 }
 
 /* Keep a machine of KVM for ever: the first one and the end of the last one make the kernel rewrite its own code, the
- * scheduler's among it, and QEMU 7.2 may go on with what stood there before (see run). It never runs. */
+ * scheduler's among it (preempt_notifier_key), and QEMU 7.2 may go on with what stood there before (see run). It never
+ * runs. */
 static void hold_machine(void)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm;
@@ -67,6 +68,23 @@ static void hold_machine(void)
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP, 0) < 0 || ioctl(vm, KVM_CREATE_VCPU, 0) < 0)
 		die("/dev/kvm", errno);
+}
+
+/* The kernel has booted with one processor, so that nobody else ran what it rewrote until now: start the others. */
+static void start_processors(void)
+{
+	char path[64];
+	int fd;
+
+	for (int cpu = 1;; cpu++) {
+		snprintf(path, sizeof(path), "/new/sys/devices/system/cpu/cpu%d/online", cpu);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return;
+		if (fd < 0 || write(fd, "1", 1) != 1)
+			die(path, errno);
+		close(fd);
+	}
 }
 
 static void send_frame(struct run *r, enum lab_type type, const void *data, size_t n)
@@ -277,6 +295,7 @@ int main(void)
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	r.sigfd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	hold_machine();
+	start_processors();
 	r.port = open_port();
 	send_frame(&r, LAB_HELLO, NULL, 0);
 	while ((type = wire_next(&r.in, &payload, &n)) == -EAGAIN)
