@@ -132,10 +132,10 @@ no_name() {
 	never_heard '^wire (syn|udp .*\[2001:db8::53])'
 	for how in 10.0.2.3 fd00::3 '-t 10.0.2.3' '-t fd00::3'; do
 		# shellcheck disable=SC2086 # words
-		run -0 in_guest world_ask $how secret-stuff.evil.test A
+		run in_guest world_ask $how secret-stuff.evil.test A
 		[ "$output" = REFUSED ] || { echo "$how: $output" && false; }
 		# shellcheck disable=SC2086 # words
-		run -0 in_guest world_ask $how www.example.test A
+		run in_guest world_ask $how www.example.test A
 		[[ $output == NOERROR* ]] || { echo "$how: $output" && false; }
 	done
 	never_heard '^dns .*(secret|evil)'
