@@ -233,6 +233,22 @@ two ${b##*/}" ]
 	grep -qx modules=0 "$output/image"
 }
 
+@test "modules without a part of their index are refused, and no image is made of what is left" {
+	own_dir
+	mkdir -p tree/boot
+	cp "$BZIMAGE" tree/boot/
+	release=${BZIMAGE##*/vmlinuz-}
+	for part in alias builtin; do
+		rm -rf tree/lib
+		mkdir -p tree/lib/modules
+		cp -r "$KERNEL/lib/modules/$release" tree/lib/modules/
+		rm "tree/lib/modules/$release/modules.$part"
+		run -1 --separate-stderr vm-image build --kernel "tree/boot/${BZIMAGE##*/}"
+		[[ $stderr == "vm-image: "*"/lib/modules/$release/modules.$part: not found: make it with depmod" ]]
+		[ -z "$(find "$VM_IMAGE_DIR/.store" -mindepth 1)" ]
+	done
+}
+
 @test "--kernel host: the one in /boot that bears the running one's name" {
 	own_dir
 	unshare --map-root-user --mount mount --bind "$BATS_TEST_TMPDIR" /boot || skip 'cannot mount over /boot in a namespace'

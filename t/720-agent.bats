@@ -134,8 +134,6 @@ job_status() {
 	[ "$(ex -u 1000 sh -c 'touch /tmp/mine /dev/shm/mine && rm /tmp/mine /dev/shm/mine && { touch /run/mine || echo no; }' 2>/dev/null)" = no ]
 }
 
-# -- trust --
-
 @test "a driver is loaded where its device is; overlay and fuse when somebody wants them" {
 	ex lsmod >before
 	grep -q ^virtio_rng before
@@ -150,6 +148,8 @@ job_status() {
 	ex lsmod >after
 	for name in overlay fuse virtio_net net_failover; do grep -q "^$name " after; done
 }
+
+# -- trust --
 
 @test "a second agent, started by hand, says so and leaves" {
 	run -1 ex vm-agent serve

@@ -267,7 +267,7 @@ static void judge(struct host *h, bool reading)
 	ms = (now.tv_sec - h->judged.tv_sec) * 1000 + (now.tv_nsec - h->judged.tv_nsec) / 1000000;
 	h->judged = now;
 	h->silent_ms = reading ? h->silent_ms + (ms < 1500 ? ms : 1500) : 0;
-	if (h->silent_ms <= limit * 1000L)
+	if (h->done || h->silent_ms <= limit * 1000L)
 		return;
 	done(h, EXIT_LOST, "lost: %s for %d s; its last line: %s", h->up ? "no heartbeat" : "no sign of life", limit,
 	     *h->console.last ? h->console.last : "(none)");

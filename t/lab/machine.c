@@ -254,7 +254,7 @@ int machine_start(struct machine *m, const char **what)
 
 void machine_processors(struct machine *m)
 {
-	static const char ask[] = "info registers -a\n";
+	static const char ask[] = "info registers -a\n", prompt[] = "(qemu) ";
 	struct pollfd p = { .fd = m->monitor, .events = POLLIN };
 	char text[65536], *line, *rest = text, *ip, *halted;
 	size_t len = 0;
@@ -263,14 +263,14 @@ void machine_processors(struct machine *m)
 
 	if (write(m->monitor, ask, strlen(ask)) < 0)
 		return;
-	/* It is done when it asks again, behind what it echoes. */
+	/* It is done when it asks again, behind the answer: it has asked before. */
 	while (len < sizeof(text) - 1 && poll(&p, 1, PATIENCE_MS) > 0) {
 		n = read(m->monitor, text + len, sizeof(text) - 1 - len);
 		if (n <= 0)
 			break;
 		len += (size_t)n;
 		text[len] = '\0';
-		if (strstr(text, "IP=") && !strcmp(text + len - strlen("(qemu) "), "(qemu) "))
+		if (strstr(text, "IP=") && len >= strlen(prompt) && !strcmp(text + len - strlen(prompt), prompt))
 			break;
 	}
 	text[len] = '\0';

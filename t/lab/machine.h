@@ -23,7 +23,8 @@ struct machine {
  * machine_end is due in both cases. */
 int machine_start(struct machine *m, const char **what);
 
-/* Ask QEMU where its processors are: a line each on stderr; for a lab that is silent. Blocks for PATIENCE_MS at most. */
+/* Ask QEMU where its processors are: a line each on stderr; for a lab that is silent. Blocks until the answer is there, or
+ * nothing of it has come for 3 s. */
 void machine_processors(struct machine *m);
 
 /* Kill and wait for every process. */

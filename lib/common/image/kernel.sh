@@ -34,6 +34,10 @@ kernel_find() {
 	moduledir=$(dirname "$kernel")/../lib/modules/$release
 	[ -f "$moduledir/modules.dep" ] || moduledir=/lib/modules/$release
 	[ -f "$moduledir/modules.dep" ] || moduledir=
+	[ "$moduledir" ] || return 0
+	for part in alias builtin; do
+		[ -f "$moduledir/modules.$part" ] || die "$moduledir/modules.$part" 'not found' 'make it with depmod'
+	done
 }
 
 # kernel_copy DIR: what kernel_find found, as DIR/bzImage and DIR/vmlinux.
