@@ -4,7 +4,7 @@
  *
  * A library with a poll() of its own in mind names all its descriptors before each sleep. Each turn, from mirror_begin()
  * to mirror_end(), is compared with the last one. A descriptor's number says nothing about whose it is: who opens or closes
- * one says so by mirror_forget(), or a new socket of an old number would never be heard.
+ * one says so, or a new socket of an old number would never be heard. What is open is listed, wanted or not.
  */
 #include "mirror.h"
 
@@ -71,6 +71,13 @@ static void watch(struct mirror *m, int fd, struct mirrored *e, uint32_t events)
 	e->watched = events;
 }
 
+static void list(struct mirror *m, int fd, struct mirrored *e)
+{
+	if (!e->listed)
+		m->listed[m->listed_n++] = fd;
+	e->listed = true;
+}
+
 /** mirror_begin() - begin a turn. @m: initialized. */
 void mirror_begin(struct mirror *m)
 {
@@ -91,10 +98,7 @@ int mirror_want(struct mirror *m, int fd, uint32_t events)
 	e->wanted = e->turn == m->turn ? e->wanted | events : events;
 	e->turn = m->turn;
 	watch(m, fd, e, e->wanted);
-	if (!e->listed) {
-		e->listed = true;
-		m->listed[m->listed_n++] = fd;
-	}
+	list(m, fd, e);
 	return 0;
 }
 
@@ -107,12 +111,11 @@ void mirror_end(struct mirror *m)
 		int fd = m->listed[i];
 		struct mirrored *e = &m->fd[fd];
 
-		if (e->turn == m->turn) {
+		if (e->turn != m->turn)
+			watch(m, fd, e, 0);
+		e->listed = e->turn == m->turn || e->open;
+		if (e->listed)
 			m->listed[kept++] = fd;
-			continue;
-		}
-		watch(m, fd, e, 0);
-		e->listed = false;
 	}
 	m->listed_n = kept;
 }
@@ -137,7 +140,7 @@ int mirror_collect(struct mirror *m, int happened[], int max)
 /**
  * mirror_happened() - what happened to a descriptor
  * @m. @fd.
- * Return: EPOLL bits, until mirror_settled() or mirror_forget().
+ * Return: EPOLL bits, until mirror_settled() or it is closed.
  */
 uint32_t mirror_happened(const struct mirror *m, int fd)
 {
@@ -159,13 +162,31 @@ void mirror_settled(struct mirror *m, const int happened[], int n)
 		m->fd[happened[i]].revents = 0;
 }
 
-/** mirror_forget() - a descriptor was opened, or is about to be closed. @m. @fd. */
-void mirror_forget(struct mirror *m, int fd)
+static void forget(struct mirror *m, int fd, struct mirrored *e)
+{
+	watch(m, fd, e, 0);
+	e->revents = 0;
+}
+
+/** mirror_opened() - a descriptor was opened: what was known of its number was another's. @m. @fd: borrowed. */
+void mirror_opened(struct mirror *m, int fd)
 {
 	struct mirrored *e = entry(m, fd);
 
 	if (!e)
 		return;
-	watch(m, fd, e, 0);
-	e->revents = 0;
+	forget(m, fd, e);
+	e->open = true;
+	list(m, fd, e);
+}
+
+/** mirror_closing() - a descriptor is about to be closed. @m. @fd. */
+void mirror_closing(struct mirror *m, int fd)
+{
+	struct mirrored *e = entry(m, fd);
+
+	if (!e)
+		return;
+	forget(m, fd, e);
+	e->open = false;
 }

@@ -12,7 +12,7 @@ struct mirrored {
 	uint32_t wanted, watched;       /* EPOLL bits; watched: as the kernel has it, 0: not at all */
 	uint32_t revents;
 	uint32_t turn;                  /* the last in which it was wanted */
-	bool listed;
+	bool open, listed;              /* open: mirror_opened() was told of it */
 };
 
 struct mirror {
@@ -22,7 +22,7 @@ struct mirror {
 	/* mirror.c's */
 	uint32_t turn;
 	struct mirrored *fd;
-	int *listed;                    /* those with something watched */
+	int *listed;                    /* those that are open or watched, the newest last */
 	size_t fds, listed_n;
 };
 
@@ -35,6 +35,7 @@ int mirror_collect(struct mirror *m, int happened[], int max);
 uint32_t mirror_happened(const struct mirror *m, int fd);
 uint32_t mirror_wanted(const struct mirror *m, int fd);
 void mirror_settled(struct mirror *m, const int happened[], int n);
-void mirror_forget(struct mirror *m, int fd);
+void mirror_opened(struct mirror *m, int fd);
+void mirror_closing(struct mirror *m, int fd);
 
 #endif

@@ -55,20 +55,19 @@ static uint64_t now_msec(void)
 	return (uint64_t)clock_ns(NULL) / 1000000;
 }
 
-/* A descriptor's number is somebody else's from now on. */
-static void forget(int fd, void *opaque)
-{
-	struct stack *st = opaque;
-
-	mirror_forget(&st->mirror, fd);
-}
-
 static void opened(int fd, void *opaque)
 {
 	struct stack *st = opaque;
 
 	st->opened++;
-	forget(fd, opaque);
+	mirror_opened(&st->mirror, fd);
+}
+
+static void closing(int fd, void *opaque)
+{
+	struct stack *st = opaque;
+
+	mirror_closing(&st->mirror, fd);
 }
 
 /*
@@ -247,7 +246,7 @@ static const SlirpCb callbacks = {
 	.timer_free = timer_free,
 	.timer_mod = timer_mod,
 	.register_poll_fd = opened,
-	.unregister_poll_fd = forget,
+	.unregister_poll_fd = closing,
 	.notify = nothing,
 	.init_completed = init_completed,
 };
@@ -422,9 +421,10 @@ static bool ends_of(int fd, union any *near, union any *far)
  * stack_made() - whether the other end of a connection is libslirp's
  *
  * A connection's four numbers are its own as long as both ends are there: the other end is the socket of libslirp that
- * has them the other way round. The newest are looked at first.
+ * has them the other way round. All that are open are looked at, the newest first: one that is connected is not wanted
+ * until the guest says that it knows.
  *
- * @st: after stack_settle()
+ * @st: initialized
  * @fd: accepted, of IPv6
  * Return: so.
  */

@@ -62,20 +62,32 @@ int main(void)
 	/* Another socket gets the number. */
 	old = a[0];
 	mirror_collect(&m, happened, 8);
-	mirror_forget(&m, old);
+	mirror_closing(&m, old);
 	CHECK(mirror_happened(&m, old) == 0, "what happened to one that is closed is nobody's");
 	close(old);
 	if (dup2(b[0], old) != old)
 		abort();
 	turn(old, -1);
 	CHECK(at(old, 1) == EPOLLIN, "a number that is used again is watched again");
-	/* ... and one that nobody told of. */
+	/* What is open is listed, wanted or not. */
+	before = (unsigned int)m.listed_n;
+	mirror_opened(&m, b[1]);
+	turn(old, -1);
+	CHECK(m.listed_n == before + 1 && m.listed[before] == b[1] && at(b[1], 1) == 0, "one that is open is listed");
+	turn(old, b[1]);
+	turn(old, -1);
+	CHECK(m.listed_n == before + 1, "... once, and before and after it is wanted");
+	mirror_closing(&m, b[1]);
+	turn(old, -1);
+	CHECK(m.listed_n == before, "... until it is closed");
+
+	/* Another gets the number, and nobody told of it. */
 	close(old);
 	if (dup2(b[0], old) != old)
 		abort();
 	turn(-1, -1);
 	turn(old, -1);
-	CHECK(at(old, 1) == EPOLLIN, "... when it was not wanted in between, too");
+	CHECK(at(old, 1) == EPOLLIN, "a number that is used again is, when it was not wanted in between, too");
 	high = fcntl(b[0], F_DUPFD_CLOEXEC, 500);
 	turn(high, old);
 	CHECK(high >= 500 && at(high, 2) == EPOLLIN, "numbers of any height");
