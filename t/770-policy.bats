@@ -431,29 +431,53 @@ no_name() {
 	denied 203.0.113.9 9
 }
 
-@test 'redirect: a program of the host gets the connection, and is told where it was going' {
-	local proxy told
+@test 'redirect: a program of the host gets the connection, over IPv4 and IPv6, and is told where it was going' {
+	local proxy told told6
 	socat UNIX-LISTEN:"$PWD/proxy",fork EXEC:cat 3>&- &
 	proxy=$!
 	socat -u UNIX-LISTEN:"$PWD/teller" CREATE:told 3>&- &
 	told=$!
-	until [ -S proxy ] && [ -S teller ]; do :; done
+	socat -u UNIX-LISTEN:"$PWD/teller6" CREATE:told6 3>&- &
+	told6=$!
+	until [ -S proxy ] && [ -S teller ] && [ -S teller6 ]; do :; done
 	policy <<-END
-		redirect tcp 203.0.113.20 port 7 to unix:$PWD/proxy
+		redirect tcp 203.0.113.20,2001:db8::20 port 7 to unix:$PWD/proxy
 		redirect tcp 203.0.113.21 port 7 to 203.0.113.9:7
+		redirect tcp 2001:db8::21 port 7 to 203.0.113.10:7
+		redirect tcp 203.0.113.22 port 7 to [2001:db8::9]:7
+		redirect tcp 2001:db8::22 port 7 to [2001:db8::10]:7
 		redirect tcp 203.0.113.23 port 7 to unix:$PWD/teller proxy-v2
-		allow tcp 203.0.113.9
+		redirect tcp 2001:db8::23 port 7 to unix:$PWD/teller6 proxy-v2
+		redirect tcp 203.0.113.24,2001:db8::24 port 7 to unix:$PWD/nobody
+		allow tcp 203.0.113.9,2001:db8::9
 	END
 	opens 203.0.113.20
+	opens 2001:db8::20
 	opens 203.0.113.21
-	heard '^net tcp .* 203.0.113.9:7 echo$'
-	# The header of version 2 for TCP over IPv4: who connected and where to, addresses, then ports.
+	heard '^net tcp .* 203\.0\.113\.9:7 echo$'
+	opens 2001:db8::21
+	heard '^net tcp .* 203\.0\.113\.10:7 echo$'
+	opens 203.0.113.22
+	heard '^net tcp .* \[2001:db8::9]:7 echo$'
+	opens 2001:db8::22
+	heard '^net tcp .* \[2001:db8::10]:7 echo$'
+	# The header of version 2 for TCP over IPv4: who connected and where to, addresses, then ports. Over IPv6 likewise.
 	printf hello | in_guest socat -u - TCP:203.0.113.23:7,sourceport=4001
 	wait "$told"
 	{ printf '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c' && printf '\x0a\0\x02\x0f\xcb\0\x71\x17\x0f\xa1\0\x07' && printf hello; } |
 		cmp - told
-	never_heard '203\.0\.113\.2[013]'
-	denied 203.0.113.22
+	printf hello | in_guest socat -u - TCP6:[2001:db8::23]:7,bind=[fd00::f]:4001
+	wait "$told6"
+	{
+		printf '\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24'
+		printf '\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0f\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x23\x0f\xa1\0\x07'
+		printf hello
+	} | cmp - told6
+	run -1 client echo 203.0.113.24 7 100
+	run -1 client echo 2001:db8::24 7 100
+	never_heard '(203\.0\.113\.|2001:db8::)2[0-4]'
+	denied 203.0.113.25
+	denied 2001:db8::25
 	kill "$proxy"
 	wait "$proxy" || :
 }

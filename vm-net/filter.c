@@ -203,7 +203,7 @@ static enum pkt_drop open_flow(struct filter *f, const struct pkt *p, const stru
 		return deny(f, p, PKT_DROP_DENIED);     /* it cannot be, and must not go where it says */
 	if (v.sni && (p->proto != PKT_PROTO_TCP || p->payload_len))
 		return deny(f, p, PKT_DROP_DENIED);     /* it has no name to ask for, or data too early */
-	if (v.redirect && !(nat = nat_open(&f->nat, key, &v.to, v.to_port)))
+	if (v.redirect && !(nat = nat_open(&f->nat, key, &v)))
 		return deny(f, p, PKT_DROP_FULL);
 	*fl = flow_open(&f->flows, f->now, key, &v, false);
 	if (*fl) {

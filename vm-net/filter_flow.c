@@ -49,7 +49,7 @@ static bool adopt(struct filter *f, struct flow *fl, const struct flow_verdict *
 {
 	bool sni = fl->verdict.sni;
 
-	if (v->redirect != fl->verdict.redirect || v->to_port != fl->verdict.to_port ||
+	if (v->redirect != fl->verdict.redirect || v->to_port != fl->verdict.to_port || v->place != fl->verdict.place ||
 	    !addr_equal(&v->to, &fl->verdict.to))
 		return false;
 	fl->verdict = *v;

@@ -54,6 +54,7 @@ struct flow_verdict {
 	bool sni;                       /* TCP alone: nothing goes on before its name is judged, see hold.h */
 	bool redirect;                  /* TCP alone: carried to @to, of its family, see nat.h */
 	uint16_t to_port;
+	uint16_t place;                 /* the judge's: which of those that are reached there */
 	struct addr to;
 };
 

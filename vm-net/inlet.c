@@ -1,34 +1,125 @@
 // SPDX-License-Identifier: ISC
 /*
- * inlet.c - a port of this host's loopback by which libslirp, and nobody else, reaches this process over IPv6.
+ * inlet.c - the ways by which libslirp, and nobody else, reaches this process.
  *
- *	guest --filter, nat--> GATEWAY6:port --libslirp--> [::1]:port --stack_made()?--> whoever serves it
+ *	IPv4	guest --filter, nat--> PRIVATE:1     --libslirp--> a UNIX socket of ours
+ *	IPv6	guest --filter, nat--> GATEWAY6:port --libslirp--> [::1]:port --stack_made()?
  *
- * What libslirp can lead to a UNIX socket is IPv4 alone (redirect.c). Over IPv6 it leads the gateway's ports to those of
- * ::1, where everybody on this host can connect. So a connection is believed only if its other end is a socket that
- * libslirp has at that time; all others are closed at once, unread. A host without ::1 has no inlet.
+ * Which flow a connection is of is what the NAT's slot says that the guest's frame has, for which libslirp opened it.
+ *
+ * Over IPv4, libslirp leads a private address of the guest's network to a UNIX socket (stack_unix()). It connects when
+ * the guest's handshake is complete, within stack_input(): what our socket has to accept right after it is of that frame's
+ * flow. As there is never more than one waiting, libslirp's connect, which would block, does not. Our socket is known to
+ * this process alone: it is bound in a directory of our own, then its name and directory are removed, and libslirp knows
+ * it as /proc/self/fd/N of an O_PATH descriptor. There is nothing to clean up, and a Landlock domain does not matter.
+ *
+ * To UNIX sockets, libslirp leads IPv4 alone. Over IPv6 it leads the gateway's ports to those of ::1, where everybody on
+ * this host can connect. So a connection is believed only if its other end is a socket that libslirp has at that time, and
+ * that was opened for a flow which is led here; all others are closed at once, unread. A host without ::1 has no such way.
  */
 #include "inlet.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "hostsock.h"
 #include "log.h"
 #include "loop.h"
+#include "mirror.h"
+#include "nat.h"
 #include "stack.h"
+#include "subnet.h"
 #include "util.h"
 
-enum { BACKLOG = 128, TURN = 16 };
+enum { BACKLOG = 128, TURN = 16, PRIVATE_PORT = 1, PRIVATES = 16 };
 
 struct inlet {
 	struct loop *loop;
-	const struct stack *stack;
+	struct stack *stack;
+	const struct subnet *s;
 	inlet_fn *fn;
 	void *arg;
-	int listener, watch, spare;
+	int spare;
+	uint64_t refused;               /* connections that found no descriptor */
+
+	int local, inode;               /* IPv4; -1: no such way. inode: O_PATH of the listener's */
+	struct addr private;
+	char path[32];
+
+	int listener, watch;            /* IPv6; -1: no such way */
 	uint16_t port;
 };
+
+static int take(struct inlet *in, int listener)
+{
+	int fd = hostsock_accept(listener, &in->spare);
+
+	in->refused += fd < 0 && fd != -EAGAIN;
+	return fd;
+}
+
+/* -- IPv4 -- */
+
+/* Bind where nobody else looks, and take the names away. */
+static int bind_nameless(struct inlet *in)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+	struct hostsock_addr a;
+	char dir[80];
+	int err = 0;
+
+	if (!base || *base != '/' || (size_t)snprintf(dir, sizeof(dir), "%s/vm-net.XXXXXX", base) >= sizeof(dir))
+		strcpy(dir, "/tmp/vm-net.XXXXXX");
+	if (!mkdtemp(dir))
+		return -errno;
+	snprintf(a.path.sun_path, sizeof(a.path.sun_path), "%s/s", dir);
+	a.path.sun_family = AF_UNIX;
+	if (bind(in->local, &a.sa, sizeof(a.path)) < 0 || listen(in->local, BACKLOG) < 0)
+		err = -errno;
+	/* Who runs this later may have another uid: what keeps others out is that there is no name. */
+	if (!err && chmod(a.path.sun_path, 0666) < 0)
+		err = -errno;
+	if (!err) {
+		in->inode = open(a.path.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		err = in->inode < 0 ? -errno : 0;
+	}
+	unlink(a.path.sun_path);
+	rmdir(dir);
+	snprintf(in->path, sizeof(in->path), "/proc/self/fd/%d", in->inode);
+	return err;
+}
+
+/* The last address of the network that is nobody's. */
+static bool choose_private(struct inlet *in)
+{
+	uint32_t host = in->s->net4.bits < 128 ? 0xffffffff >> (in->s->net4.bits - 96) : 0;
+	uint32_t net = get_be32(in->s->net4.addr.b + 12), i;
+	uint8_t b[4];
+
+	for (i = 1; in->s->v4 && i < MIN(host, (uint32_t)PRIVATES); i++) {
+		put_be32(b, net + host - i);
+		in->private = addr_v4(b);
+		if (!subnet_is_ours(in->s, &in->private) && !subnet_is_guests(in->s, &in->private))
+			return true;
+	}
+	return false;
+}
+
+static int begin4(struct inlet *in)
+{
+	int err;
+
+	if (!choose_private(in))
+		return 0;
+	in->local = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	err = in->local < 0 ? -errno : bind_nameless(in);
+	return err ? err : stack_unix(in->stack, in->path, &in->private, PRIVATE_PORT);
+}
+
+/* -- IPv6 -- */
 
 static void on_listener(void *arg, uint32_t events)
 {
@@ -37,46 +128,60 @@ static void on_listener(void *arg, uint32_t events)
 
 	(void)events;
 	for (i = 0; i < TURN; i++) {
-		autoclose int fd = hostsock_accept(in->listener, &in->spare);
+		autoclose int fd = take(in, in->listener);
+		const struct nat_slot *slot = NULL;
+		struct mirror_mark mark;
 
 		if (fd < 0)
 			return;
-		if (stack_made(in->stack, fd))
-			in->fn(in->arg, &fd);
+		if (stack_made(in->stack, fd, &mark))
+			slot = nat_slot(mark.of, mark.number);
+		if (slot && inlet_owns(in, &slot->to, slot->to_port))
+			in->fn(in->arg, &fd, slot);
 		else
 			debug("inlet: a connection of somebody else's was closed");
 	}
 }
 
-static int begin(struct inlet *in)
+static int begin6(struct inlet *in)
 {
 	static const struct addr loopback = { .b = { [15] = 1 } };
 
-	in->spare = hostsock_spare();
+	if (!in->s->v6)
+		return 0;
 	in->listener = hostsock_anywhere(&loopback, SOCK_STREAM, &in->port);
-	if (in->listener < 0)
-		return in->listener;
-	if (in->spare < 0 || listen(in->listener, BACKLOG) < 0)
+	if (in->listener < 0) {
+		debug("inlet: there is no ::1 here, so neither redirects over IPv6 nor queries by TCP: %s", errstr(-in->listener));
+		return 0;
+	}
+	if (listen(in->listener, BACKLOG) < 0)
 		return -errno;
 	in->watch = loop_add(in->loop, in->listener, EPOLLIN, on_listener, in);
 	return MIN(in->watch, 0);
 }
 
+/* -- both -- */
+
 /**
- * inlet_new() - listen
- * @loop, @st: borrowed for as long
- * @fn, @arg: gets the connections, from the loop
- * Return: freed with inlet_free(); NULL with errno: EADDRNOTAVAIL, EAFNOSUPPORT: the host has no ::1.
+ * inlet_new() - be reachable; before confinement, for a directory is made and removed
+ * @l, @st, @s: borrowed for as long; /proc is needed as long, too
+ * @fn, @arg: gets the connections
+ * Return: freed with inlet_free(), maybe without a way over one family or both; NULL with errno.
  */
-struct inlet *inlet_new(struct loop *loop, const struct stack *st, inlet_fn *fn, void *arg)
+struct inlet *inlet_new(struct loop *l, struct stack *st, const struct subnet *s, inlet_fn *fn, void *arg)
 {
 	struct inlet *in = calloc(1, sizeof(*in));
 	int err;
 
 	if (!in)
 		return NULL;
-	*in = (struct inlet){ .loop = loop, .stack = st, .fn = fn, .arg = arg, .listener = -1, .watch = -1, .spare = -1 };
-	err = begin(in);
+	*in = (struct inlet){
+		.loop = l, .stack = st, .s = s, .fn = fn, .arg = arg, .spare = hostsock_spare(),
+		.local = -1, .inode = -1, .listener = -1, .watch = -1,
+	};
+	err = in->spare < 0 ? -errno : begin4(in);
+	if (!err)
+		err = begin6(in);
 	if (!err)
 		return in;
 	inlet_free(in);
@@ -84,19 +189,80 @@ struct inlet *inlet_new(struct loop *loop, const struct stack *st, inlet_fn *fn,
 	return NULL;
 }
 
-/** inlet_free() - listen no more. @in: may be NULL. */
+/** inlet_free() - be reachable no more. @in: may be NULL. The stack is not to be fed any more. */
 void inlet_free(struct inlet *in)
 {
 	if (!in)
 		return;
 	loop_del(in->loop, &in->watch);
 	cleanup_fd(&in->listener);
+	cleanup_fd(&in->local);
+	cleanup_fd(&in->inode);
 	cleanup_fd(&in->spare);
 	free(in);
 }
 
-/** inlet_port() - where it listens. @in. Return: the port of ::1, and so of the gateway. */
-uint16_t inlet_port(const struct inlet *in)
+/** inlet_lead() - have a flow led here. @in. @v4: it is of IPv4. @v: its `to`, `to_port` are set. Return: whether there is a way. */
+bool inlet_lead(const struct inlet *in, bool v4, struct flow_verdict *v)
 {
-	return in->port;
+	v->to = v4 ? in->private : in->s->gateway6;
+	v->to_port = v4 ? PRIVATE_PORT : in->port;
+	return v4 ? in->local >= 0 : in->listener >= 0;
+}
+
+/** inlet_owns() - whether a place is a way here, which guests have no other business with. @in, @a, @port. Return: so. */
+bool inlet_owns(const struct inlet *in, const struct addr *a, uint16_t port)
+{
+	if (addr_is_v4(a))
+		return in->local >= 0 && addr_equal(a, &in->private);
+	return in->listener >= 0 && port == in->port && addr_equal(a, &in->s->gateway6);
+}
+
+/** inlet_address() - the address of the network that none of its guests may have. @in. @a: set. Return: whether there is one. */
+bool inlet_address(const struct inlet *in, struct addr *a)
+{
+	*a = in->private;
+	return in->local >= 0;
+}
+
+/* The slot of a frame's flow, if it is led here. @port: set. */
+static const struct nat_slot *slot_of(const struct inlet *in, const struct nat *nat, const uint8_t *frame, size_t len,
+				      uint16_t *port)
+{
+	size_t at = PKT_ETH + (get_be16(frame + PKT_ETH - 2) == PKT_TYPE_IPV6 ? PKT_IP6 : PKT_IP4);
+	const struct nat_slot *slot;
+
+	if (len < at + 2)
+		return NULL;
+	*port = get_be16(frame + at);
+	slot = nat_slot(nat, *port);
+	return slot && inlet_owns(in, &slot->to, slot->to_port) ? slot : NULL;
+}
+
+/**
+ * inlet_opened() - libslirp has opened a descriptor for a frame; call it right after the stack_input() that said so
+ * @in
+ * @nat: of the filter that passed it; it stays as long as the stack
+ * @frame, @len: as it was passed
+ */
+void inlet_opened(struct inlet *in, const struct nat *nat, const uint8_t *frame, size_t len)
+{
+	uint16_t port = 0;
+	const struct nat_slot *slot = slot_of(in, nat, frame, len, &port);
+	autoclose int fd = -1;
+
+	if (slot && !addr_is_v4(&slot->to)) {
+		stack_mark(in->stack, &(struct mirror_mark){ nat, port });
+		return;
+	}
+	/* What is there is taken in any case, and is nobody else's. */
+	fd = in->local < 0 ? -1 : take(in, in->local);
+	if (fd >= 0 && slot)
+		in->fn(in->arg, &fd, slot);
+}
+
+/** inlet_refused() - connections that found no descriptor. @in. Return: how many there were. */
+uint64_t inlet_refused(const struct inlet *in)
+{
+	return in->refused;
 }

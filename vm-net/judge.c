@@ -2,9 +2,9 @@
 /*
  * judge.c - the policy's answers to what the filter and the forwarder ask, and the log of them.
  *
- * A guest's queries by UDP are the filter's. By TCP they are flows, which are carried to our own server (dnstcp.h): over
- * IPv4 as redirects are, over IPv6 by a port of the loopback that only libslirp can use (inlet.h), which guests have no
- * other business with. Whatever else goes to the server's address libslirp would take to the host's loopback: it is denied.
+ * A guest's queries by UDP are the filter's. By TCP they are flows, which are carried to our own server (dnstcp.h) as
+ * redirects are. Whatever else goes to the server's address libslirp would take to the host's loopback: it is denied, and
+ * so is what goes to where flows are led.
  */
 #include "router.h"
 
@@ -28,26 +28,14 @@ static enum policy_proto proto_of(const struct flow_key *key)
 /* A flow to our own server. Return: whether there is a way to it; then @v says which. */
 static bool carry_to_server(struct router *r, const struct flow_key *key, struct flow_verdict *v)
 {
-	if (key->proto != PKT_PROTO_TCP || key->remote_port != DNS_PORT || !to_forwarder(&r->subnet, &key->remote))
-		return false;
-	if (addr_is_v4(&key->remote)) {
-		if (r->redirects)
-			redirects_service(r->redirects, v);
-		return r->redirects;
-	}
-	if (!r->inlet)
-		return false;
-	v->redirect = true;
-	v->to = r->subnet.gateway6;
-	v->to_port = inlet_port(r->inlet);
-	return true;
+	return key->proto == PKT_PROTO_TCP && key->remote_port == DNS_PORT && to_forwarder(&r->subnet, &key->remote) &&
+	       redirects_service(r->redirects, addr_is_v4(&key->remote), v);
 }
 
 /* Addresses, and a port, that are for what the filter carries there. */
 static bool is_private(const struct router *r, const struct flow_key *key)
 {
-	return to_forwarder(&r->subnet, &key->remote) || (r->redirects && redirects_private(r->redirects, &key->remote)) ||
-	       (r->inlet && key->remote_port == inlet_port(r->inlet) && addr_equal(&key->remote, &r->subnet.gateway6));
+	return to_forwarder(&r->subnet, &key->remote) || redirects_private(r->redirects, &key->remote, key->remote_port);
 }
 
 /* Whether echo can be carried out at all. */
@@ -83,12 +71,14 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 	*v = (struct flow_verdict){ .rule = verdict.line, .sni = verdict.sni };
 	if (carry_to_server(r, key, v))
 		return true;
-	if (is_private(r, key) || (verdict.redirect && !r->redirects))
+	if (is_private(r, key))
 		verdict.allow = false;
 	if (verdict.allow && f.proto == POLICY_ICMP && !can_ping())
 		verdict.allow = false;
 	journal_flow(&r->journal, key, &verdict);
-	return verdict.allow && (!verdict.redirect || redirects_verdict(r->redirects, verdict.redirect, v));
+	if (!verdict.allow || !verdict.redirect)
+		return verdict.allow;
+	return redirects_verdict(r->redirects, verdict.redirect, addr_is_v4(&key->remote), v);
 }
 
 /**

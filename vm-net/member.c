@@ -82,9 +82,8 @@ static void to_stack(void *arg, const uint8_t *frame, size_t len)
 	struct member *m = arg;
 	struct router *r = m->router;
 
-	stack_input(r->stack, frame, len);
-	if (r->redirects)
-		redirects_passed(r->redirects, &m->filter.nat, frame, len);
+	if (stack_input(r->stack, frame, len))
+		redirects_opened(r->redirects, &m->filter.nat, frame, len);
 }
 
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
@@ -116,6 +115,8 @@ static void done(void *arg, const struct flow *f, enum flow_end why)
 	const struct names_entry *at = NULL;
 	const char *name = f->name;
 
+	if (f->verdict.redirect && why != FLOW_END_CLOSED)
+		redirects_ended(r->redirects, &f->key);
 	if (!name && journal_wanted(&r->journal))
 		name = names_next(r->names, &f->key.remote, router_now(), &at);
 	journal_end(&r->journal, f, name ? name : "", why, router_now());

@@ -166,6 +166,7 @@ static void forget(struct mirror *m, int fd, struct mirrored *e)
 {
 	watch(m, fd, e, 0);
 	e->revents = 0;
+	e->mark = (struct mirror_mark){ .of = NULL };
 }
 
 /** mirror_opened() - a descriptor was opened: what was known of its number was another's. @m. @fd: borrowed. */
@@ -178,6 +179,12 @@ void mirror_opened(struct mirror *m, int fd)
 	forget(m, fd, e);
 	e->open = true;
 	list(m, fd, e);
+}
+
+/** mirror_mark() - what its owner says of a descriptor. @m. @fd: listed. Return: it, until it is closed or another opened. */
+struct mirror_mark *mirror_mark(struct mirror *m, int fd)
+{
+	return &m->fd[fd].mark;
 }
 
 /** mirror_closing() - a descriptor is about to be closed. @m. @fd. */

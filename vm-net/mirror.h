@@ -7,12 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What its owner says of a descriptor that is open. */
+struct mirror_mark {
+	const void *of;                 /* NULL: nothing */
+	uint16_t number;
+};
+
 /* What is known of a descriptor, by its number. */
 struct mirrored {
 	uint32_t wanted, watched;       /* EPOLL bits; watched: as the kernel has it, 0: not at all */
 	uint32_t revents;
 	uint32_t turn;                  /* the last in which it was wanted */
 	bool open, listed;              /* open: mirror_opened() was told of it */
+	struct mirror_mark mark;
 };
 
 struct mirror {
@@ -36,6 +43,7 @@ uint32_t mirror_happened(const struct mirror *m, int fd);
 uint32_t mirror_wanted(const struct mirror *m, int fd);
 void mirror_settled(struct mirror *m, const int happened[], int n);
 void mirror_opened(struct mirror *m, int fd);
+struct mirror_mark *mirror_mark(struct mirror *m, int fd);
 void mirror_closing(struct mirror *m, int fd);
 
 #endif

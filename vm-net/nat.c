@@ -34,10 +34,10 @@ static const struct place *place_of(const uint8_t *frame)
  * nat_open() - begin to carry a connection elsewhere
  * @n: zero at first
  * @key: TCP
- * @to, @to_port: where to; of the same family
+ * @v: where to, of the same family
  * Return: its number, which is the guest's port for the stack; 0 when there are as many as may be, which is counted.
  */
-uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *to, uint16_t to_port)
+uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct flow_verdict *v)
 {
 	unsigned int i;
 
@@ -51,8 +51,8 @@ uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *
 	n->next = i + 1;                /* a number is not used again at once: late segments are about */
 	n->count++;
 	n->slot[i] = (struct nat_slot){
-		.used = true, .guest = key->guest, .remote = key->remote, .to = *to,
-		.guest_port = key->guest_port, .remote_port = key->remote_port, .to_port = to_port,
+		.used = true, .guest = key->guest, .remote = key->remote, .to = v->to,
+		.guest_port = key->guest_port, .remote_port = key->remote_port, .to_port = v->to_port, .place = v->place,
 	};
 	return (uint16_t)(NAT_PORT + i);
 }

@@ -15,6 +15,7 @@ struct nat_slot {
 	bool used;
 	struct addr guest, remote, to;
 	uint16_t guest_port, remote_port, to_port;
+	uint16_t place;                 /* of the verdict */
 };
 
 struct nat {
@@ -24,7 +25,7 @@ struct nat {
 	uint8_t out[NAT_FRAME], in[NAT_FRAME];
 };
 
-uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct addr *to, uint16_t to_port);
+uint16_t nat_open(struct nat *n, const struct flow_key *key, const struct flow_verdict *v);
 void nat_close(struct nat *n, uint16_t port);
 const uint8_t *nat_out(struct nat *n, uint16_t port, const uint8_t *frame, size_t len);
 const struct nat_slot *nat_slot(const struct nat *n, uint16_t port);

@@ -297,7 +297,7 @@ static void add_dns(struct msg *m, const struct router *r)
 /* What found no room, beside flows, names and queries. */
 static void add_refusals(struct msg *m, const struct router *r, const struct figures *f)
 {
-	struct redirect_figures none = { 0 }, d = r->redirects ? redirects_figures(r->redirects) : none;
+	struct redirect_figures d = redirects_figures(r->redirects);
 
 	add_count(m, "nat_refused", f->nat);
 	add_count(m, "held_refused", f->held);

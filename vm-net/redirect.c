@@ -2,41 +2,32 @@
 /*
  * redirect.c - flows that a policy hands to a program of the host.
  *
- *	ADDR:PORT, IPv4, no header:	guest --filter, nat--> libslirp --> target
- *	all others:			guest --filter, nat--> PRIVATE:i --libslirp--> our socket --relay--> target i
+ *	ADDR:PORT of the flow's family, no header:	guest --filter, nat--> libslirp --> target
+ *	all others:					guest --filter, nat--> libslirp --> inlet --relay--> target
  *
- * The first needs nothing but the NAT: libslirp connects, and what the target answers is what the guest hears.
+ * The first needs nothing but the NAT: libslirp connects, and what the target answers is what the guest hears. For the
+ * others, the NAT's slot of the connection that the inlet gets says between whom it is and which target's: nothing is
+ * guessed. The guest is connected before the target is asked. If that refuses, the guest is reset: cut(). If the guest
+ * resets, or its flow ends otherwise than by both sides' wish, so does the target's connection: redirects_ended().
  *
- * For the others, each target has a port of one private address in the guest's network, from which libslirp leads to a
- * UNIX socket of ours (stack_unix()). It connects when the guest's handshake is complete, within stack_input(): what
- * our socket has to accept right after a frame was passed is of that frame's flow, whose NAT slot says between whom it
- * is. Nothing is guessed, and as there is never more than one waiting, libslirp's connect, which would block, does not.
- * The guest is connected before the target is asked. If that refuses, the guest is reset: cut().
- *
- * Our socket is known to this process alone: it is bound in a directory of our own, then its name and directory are
- * removed, and libslirp knows it as /proc/self/fd/N of an O_PATH descriptor. There is nothing to clean up, and a
- * Landlock domain does not matter. The targets' paths are looked up at each connection, as seen by the confined
- * process.
- *
- * A port is a target's for good; when all are taken, one that no policy has any more and that was freed first is given
- * to another. Only flows over IPv4 can be redirected: the filter refuses others.
+ * The targets' paths are looked up at each connection, as seen by the confined process. A place is a target's for good;
+ * when all are taken, one that no policy has any more and that was freed first is given to another. One place is not a
+ * target's: flows that this process serves itself.
  */
 #include "redirect.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
 
 #include "filter.h"
+#include "inlet.h"
 #include "log.h"
 #include "loop.h"
 #include "policy.h"
 #include "relay.h"
-#include "stack.h"
 #include "util.h"
 
-enum { BACKLOG = 4096, FIRST_PORT = 1, SERVICE_PORT = 65535, PROXY_HEADER = 28 };
+enum { NO_PLACE, SERVICE, FIRST };      /* flow_verdict.place: of a target, FIRST and its index */
+enum { PROXY_HEADER = 16 + 36 };
 
 struct place {
 	struct policy_target target;
@@ -49,18 +40,11 @@ struct conn {
 };
 
 struct redirects {
-	struct loop *loop;
-	struct stack *stack;
 	const struct subnet *s;
-	redirect_fn *cut;
+	struct redirect_ops ops;
 	void *arg;
-	redirect_service_fn *service;
-	void *service_arg;
+	struct inlet *inlet;
 	struct relays *relays;
-	struct addr private;
-	int listener, inode, spare;     /* inode: O_PATH of the listener's */
-	char path[32];
-	unsigned int opened;            /* of stack_opened(), as seen last */
 	unsigned int places;
 	uint64_t uses;
 	struct redirect_figures figures;
@@ -68,78 +52,24 @@ struct redirects {
 	struct conn conn[REDIRECT_RELAYS];
 };
 
-/* -- our socket -- */
-
-/* Bind where nobody else looks, and take the names away. */
-static int bind_nameless(struct redirects *r)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct hostsock_addr a;
-	char dir[80];
-	int err = 0;
-
-	if (!base || *base != '/' || (size_t)snprintf(dir, sizeof(dir), "%s/vm-net.XXXXXX", base) >= sizeof(dir))
-		strcpy(dir, "/tmp/vm-net.XXXXXX");
-	if (!mkdtemp(dir))
-		return -errno;
-	snprintf(a.path.sun_path, sizeof(a.path.sun_path), "%s/s", dir);
-	a.path.sun_family = AF_UNIX;
-	if (bind(r->listener, &a.sa, sizeof(a.path)) < 0 || listen(r->listener, BACKLOG) < 0)
-		err = -errno;
-	/* Who runs this later may have another uid: what keeps others out is that there is no name. */
-	if (!err && chmod(a.path.sun_path, 0666) < 0)
-		err = -errno;
-	if (!err) {
-		r->inode = open(a.path.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		err = r->inode < 0 ? -errno : 0;
-	}
-	unlink(a.path.sun_path);
-	rmdir(dir);
-	snprintf(r->path, sizeof(r->path), "/proc/self/fd/%d", r->inode);
-	return err;
-}
-
-/* The last address of the network that is nobody's. */
-static int choose_private(struct redirects *r)
-{
-	uint32_t host = r->s->net4.bits < 128 ? 0xffffffff >> (r->s->net4.bits - 96) : 0;
-	uint32_t net = get_be32(r->s->net4.addr.b + 12), i;
-	uint8_t b[4];
-
-	for (i = 1; r->s->v4 && i < MIN(host, 16u); i++) {
-		put_be32(b, net + host - i);
-		r->private = addr_v4(b);
-		if (!subnet_is_ours(r->s, &r->private) && !subnet_is_guests(r->s, &r->private))
-			return 0;
-	}
-	return -EADDRNOTAVAIL;
-}
-
-static int begin(struct redirects *r)
-{
-	int err = choose_private(r);
-
-	r->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	r->spare = hostsock_spare();
-	if (!err)
-		err = r->listener < 0 || r->spare < 0 ? -errno : bind_nameless(r);
-	return err;
-}
-
 /* -- targets -- */
 
 static bool is_local(const struct addr *a)
 {
-	const struct addr local = addr_v4((const uint8_t[]){ 127, 0, 0, 1 });
+	static const struct addr local6 = { .b = { [15] = 1 } };
+	const struct addr local4 = addr_v4((const uint8_t[]){ 127, 0, 0, 1 });
 
-	return addr_equal(a, &local);
+	return addr_equal(a, &local4) || addr_equal(a, &local6);
 }
 
-/* Whether libslirp can connect by itself, and frames can come from there. */
-static bool is_direct(const struct policy_target *t)
+/* Whether libslirp can connect by itself, and does not take it for its own network, and frames can come from there. */
+static bool is_direct(const struct redirects *r, const struct policy_target *t, bool v4)
 {
-	return !*t->path && !t->proxy_v2 && addr_is_v4(&t->addr) && (t->addr.b[12] != 127 || is_local(&t->addr)) &&
-	       !pkt_is_group(&t->addr);
+	const struct addr *a = &t->addr;
+
+	if (*t->path || t->proxy_v2 || addr_is_v4(a) != v4 || pkt_is_group(a) || addr_in(a, v4 ? &r->s->net4 : &r->s->net6))
+		return false;
+	return !v4 || a->b[12] != 127 || is_local(a);
 }
 
 static bool same(const struct policy_target *x, const struct policy_target *y)
@@ -164,11 +94,8 @@ static struct place *take(struct redirects *r)
 	struct place *oldest = &r->place[0];
 	unsigned int i;
 
-	if (r->places < REDIRECT_TARGETS) {
-		if (stack_unix(r->stack, r->path, &r->private, (uint16_t)(FIRST_PORT + r->places)))
-			return NULL;
+	if (r->places < REDIRECT_TARGETS)
 		return &r->place[r->places++];
-	}
 	for (i = 1; i < r->places; i++)
 		if (r->place[i].used < oldest->used)
 			oldest = &r->place[i];
@@ -192,7 +119,7 @@ int redirects_use(struct redirects *r, const struct policy *p)
 		if ((at = find(r, &t[i])))
 			at->used = r->uses;
 	for (i = 0; i < count; i++) {
-		if (is_direct(&t[i]) || find(r, &t[i]))
+		if (find(r, &t[i]))
 			continue;
 		at = take(r);
 		if (!at)
@@ -202,74 +129,72 @@ int redirects_use(struct redirects *r, const struct policy *p)
 	return 0;
 }
 
-/** redirects_private() - whether an address is what flows are led to: the guest may not. @r, @a. Return: so. */
-bool redirects_private(const struct redirects *r, const struct addr *a)
+/** redirects_private() - whether a place is one that flows are led to: the guest may not. @r, @a, @port. Return: so. */
+bool redirects_private(const struct redirects *r, const struct addr *a, uint16_t port)
 {
-	return addr_equal(a, &r->private);
+	return inlet_owns(r->inlet, a, port);
 }
 
 /**
  * redirects_verdict() - say where a flow is carried to
  * @r
  * @t: of the policy that redirects_use() was told of
- * @v: `redirect`, `to` and `to_port` are set
- * Return: whether there is room for it; if not, which is counted, deny it.
+ * @v4: the flow is of IPv4
+ * @v: `redirect`, `to`, `to_port` and `place` are set
+ * Return: whether there is a way and room for it; if not, which is counted, deny it.
  */
-bool redirects_verdict(struct redirects *r, const struct policy_target *t, struct flow_verdict *v)
+bool redirects_verdict(struct redirects *r, const struct policy_target *t, bool v4, struct flow_verdict *v)
 {
 	const struct place *at;
 
 	v->redirect = true;
-	if (is_direct(t)) {
-		/* A frame from 127.0.0.1 is none; behind the gateway is the same. */
-		v->to = is_local(&t->addr) ? r->s->gateway4 : t->addr;
+	if (is_direct(r, t, v4)) {
+		/* A frame from the loopback is none; behind the gateway is the same. */
+		v->to = !is_local(&t->addr) ? t->addr : v4 ? r->s->gateway4 : r->s->gateway6;
 		v->to_port = t->port;
+		v->place = NO_PLACE;
 		return true;
 	}
 	at = find(r, t);
-	if (!at || relays_full(r->relays)) {
+	if (!at || relays_full(r->relays) || !inlet_lead(r->inlet, v4, v)) {
 		r->figures.refused++;
 		return false;
 	}
-	v->to = r->private;
-	v->to_port = (uint16_t)(FIRST_PORT + (at - r->place));
+	v->place = (uint16_t)(FIRST + (at - r->place));
 	return true;
 }
 
 /**
- * redirects_serve() - have flows served by this process
+ * redirects_service() - carry a flow to who serves it
  * @r
- * @fn, @arg: gets the connections of flows for which redirects_service() was asked; called by redirects_passed()
- * Return: 0, -errno.
+ * @v4: it is of IPv4
+ * @v: changed
+ * Return: whether there is a way.
  */
-int redirects_serve(struct redirects *r, redirect_service_fn *fn, void *arg)
-{
-	r->service = fn;
-	r->service_arg = arg;
-	return stack_unix(r->stack, r->path, &r->private, SERVICE_PORT);
-}
-
-/** redirects_service() - carry a flow to who serves it. @r: redirects_serve() was called. @v: changed. */
-void redirects_service(const struct redirects *r, struct flow_verdict *v)
+bool redirects_service(const struct redirects *r, bool v4, struct flow_verdict *v)
 {
 	v->redirect = true;
-	v->to = r->private;
-	v->to_port = SERVICE_PORT;
+	v->place = SERVICE;
+	return inlet_lead(r->inlet, v4, v);
 }
 
 /* -- connections -- */
 
-/* PROXY protocol, version 2: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt §2.2 */
+/* PROXY protocol, version 2: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt §2.2. Return: its length. */
 static size_t proxy_header(uint8_t h[PROXY_HEADER], const struct flow_key *key)
 {
-	static const uint8_t start[16] = { "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" };
+	bool v4 = addr_is_v4(&key->remote);
+	size_t len = v4 ? 4 : 16, at = 16, skip = 16 - len;
 
-	memcpy(h, start, 16);           /* version 2, PROXY; TCP over IPv4; 12 bytes follow */
-	memcpy(h + 16, key->guest.b + 12, 4);
-	memcpy(h + 20, key->remote.b + 12, 4);
-	put_be16(h + 24, key->guest_port);
-	put_be16(h + 26, key->remote_port);
-	return PROXY_HEADER;
+	memcpy(h, "\r\n\r\n\0\r\nQUIT\n", 12);
+	h[12] = 0x21;                   /* version 2, PROXY */
+	h[13] = v4 ? 0x11 : 0x21;       /* TCP over IPv4, IPv6 */
+	put_be16(h + 14, (uint16_t)(2 * len + 4));
+	memcpy(h + at, key->guest.b + skip, len);
+	memcpy(h + at + len, key->remote.b + skip, len);
+	put_be16(h + at + 2 * len, key->guest_port);
+	put_be16(h + at + 2 * len + 2, key->remote_port);
+	return at + 2 * len + 4;
 }
 
 static int target_socket(const struct policy_target *t, struct hostsock_addr *to)
@@ -317,46 +242,49 @@ static void on_done(void *arg, uint32_t tag, int err)
 		return;
 	r->figures.failed++;
 	debug("redirect: a target failed: %s", errstr(-err));
-	r->cut(r->arg, &c->key);
+	r->ops.cut(r->arg, &c->key);
+}
+
+static void on_inlet(void *arg, int *near, const struct nat_slot *slot)
+{
+	struct redirects *r = arg;
+	unsigned int i = (unsigned int)slot->place - FIRST;
+
+	if (slot->place == SERVICE)
+		r->ops.serve(r->arg, near);
+	else if (slot->place >= FIRST && i < r->places)
+		connect_target(r, near, &r->place[i].target, slot);
 }
 
 /**
- * redirects_passed() - a frame of the guest was passed to the stack; call it right after each stack_input()
- * @r
- * @nat: of the filter that passed it
- * @frame, @len: as it was passed
+ * redirects_opened() - the stack has opened a descriptor for a guest's frame; call it right after
+ * @r, @nat, @frame, @len: as inlet_opened() has them
  */
-void redirects_passed(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len)
+void redirects_opened(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len)
 {
-	unsigned int opened = stack_opened(r->stack), i;
-	const struct nat_slot *slot;
-	autoclose int near = -1;
-
-	if (opened == r->opened)
-		return;
-	r->opened = opened;
-	near = hostsock_accept(r->listener, &r->spare);
-	if (near < 0) {
-		r->figures.refused += near != -EAGAIN;
-		near = -1;
-		return;
-	}
-	slot = len < PKT_ETH + PKT_IP4 + 4 ? NULL : nat_slot(nat, get_be16(frame + PKT_ETH + PKT_IP4));
-	if (!slot || !addr_equal(&slot->to, &r->private))
-		return;
-	if (slot->to_port == SERVICE_PORT && r->service) {
-		r->service(r->service_arg, &near);
-		return;
-	}
-	i = (unsigned int)slot->to_port - FIRST_PORT;
-	if (i < r->places)
-		connect_target(r, &near, &r->place[i].target, slot);
+	inlet_opened(r->inlet, nat, frame, len);
 }
 
-/** redirects_address() - the address of the network that none of its guests may have. @r. Return: it. */
-struct addr redirects_address(const struct redirects *r)
+/**
+ * redirects_ended() - a redirected flow has ended, and not by the wish of both sides
+ * @r
+ * @key: its
+ */
+void redirects_ended(struct redirects *r, const struct flow_key *key)
 {
-	return r->private;
+	uint32_t tag;
+
+	for (tag = 0; tag < REDIRECT_RELAYS; tag++)
+		if (r->conn[tag].used && !memcmp(&r->conn[tag].key, key, sizeof(*key))) {
+			relays_cancel(r->relays, tag);
+			return;
+		}
+}
+
+/** redirects_address() - the address that none of the network's guests may have. @r. @a: set. Return: whether there is one. */
+bool redirects_address(const struct redirects *r, struct addr *a)
+{
+	return inlet_address(r->inlet, a);
 }
 
 /** redirects_figures() - what there is, and was. @r. Return: figures. */
@@ -365,35 +293,35 @@ struct redirect_figures redirects_figures(const struct redirects *r)
 	struct redirect_figures f = r->figures;
 
 	f.open = relays_count(r->relays);
+	f.refused += inlet_refused(r->inlet);
 	return f;
 }
 
 /**
- * redirects_new() - no target yet; before confinement, for a directory is made and removed
- * @l, @st, @s: borrowed for as long; /proc is needed as long, too
- * @cut, @arg: told of flows whose target failed
- * Return: it; NULL with errno: EADDRNOTAVAIL: the guest has no IPv4, or no address to spare in its network.
+ * redirects_new() - no target yet; before confinement, as inlet_new()
+ * @l, @st, @s: borrowed for as long
+ * @ops: copied
+ * @arg: theirs
+ * Return: it; NULL with errno.
  */
-struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s,
-				redirect_fn *cut, void *arg)
+struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s, const struct redirect_ops *ops,
+				void *arg)
 {
 	struct redirects *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
 		return NULL;
-	r->loop = l;
-	r->stack = st;
 	r->s = s;
-	r->cut = cut;
+	r->ops = *ops;
 	r->arg = arg;
-	r->listener = r->inode = r->spare = -1;
 	r->relays = relays_new(l, REDIRECT_RELAYS, on_done, r);
-	err = r->relays ? begin(r) : -errno;
-	if (!err)
+	r->inlet = r->relays ? inlet_new(l, st, s, on_inlet, r) : NULL;
+	if (r->inlet)
 		return r;
+	err = errno;
 	redirects_free(r);
-	errno = -err;
+	errno = err;
 	return NULL;
 }
 
@@ -403,8 +331,6 @@ void redirects_free(struct redirects *r)
 	if (!r)
 		return;
 	relays_free(r->relays);
-	cleanup_fd(&r->listener);
-	cleanup_fd(&r->inode);
-	cleanup_fd(&r->spare);
+	inlet_free(r->inlet);
 	free(r);
 }

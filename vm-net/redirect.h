@@ -20,11 +20,13 @@ struct subnet;
 
 enum { REDIRECT_TARGETS = 1024, REDIRECT_RELAYS = 1024 };
 
-/* The target of a flow refused, or reset it: filter_cut(). Called from the loop. */
-typedef void redirect_fn(void *arg, const struct flow_key *key);
+struct redirect_ops {
+	/* The target of a flow refused, or reset it: filter_cut(). Called from the loop. */
+	void (*cut)(void *arg, const struct flow_key *key);
 
-/* A flow that we serve ourselves: its connection, consumed. */
-typedef void redirect_service_fn(void *arg, int *fd);
+	/* The connection of a flow for which redirects_service() was asked: consumed. As inlet_fn. */
+	void (*serve)(void *arg, int *fd);
+};
 
 struct redirect_figures {
 	unsigned int open;              /* connections to targets now */
@@ -32,16 +34,16 @@ struct redirect_figures {
 	uint64_t failed;                /* targets that could not be reached, or reset */
 };
 
-struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s,
-				redirect_fn *cut, void *arg);
+struct redirects *redirects_new(struct loop *l, struct stack *st, const struct subnet *s, const struct redirect_ops *ops,
+				void *arg);
 void redirects_free(struct redirects *r);
 int redirects_use(struct redirects *r, const struct policy *p);
-bool redirects_private(const struct redirects *r, const struct addr *a);
-bool redirects_verdict(struct redirects *r, const struct policy_target *t, struct flow_verdict *v);
-int redirects_serve(struct redirects *r, redirect_service_fn *fn, void *arg);
-void redirects_service(const struct redirects *r, struct flow_verdict *v);
-void redirects_passed(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len);
-struct addr redirects_address(const struct redirects *r);
+bool redirects_private(const struct redirects *r, const struct addr *a, uint16_t port);
+bool redirects_verdict(struct redirects *r, const struct policy_target *t, bool v4, struct flow_verdict *v);
+bool redirects_service(const struct redirects *r, bool v4, struct flow_verdict *v);
+void redirects_opened(struct redirects *r, const struct nat *nat, const uint8_t *frame, size_t len);
+void redirects_ended(struct redirects *r, const struct flow_key *key);
+bool redirects_address(const struct redirects *r, struct addr *a);
 struct redirect_figures redirects_figures(const struct redirects *r);
 
 #endif

@@ -17,11 +17,12 @@
  * for RETRIES times. A pair whose near side hung up, and whose far side has taken nothing since the last sweep, is
  * dropped.
  *
- * @done is called from the loop alone, never from relays_open().
+ * @done is called from the loop, and by relays_cancel(), never by relays_open().
  */
 #include "relay.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -336,14 +337,28 @@ unsigned int relays_count(const struct relays *rs)
 	return rs->count;
 }
 
-/** relays_has() - whether there is a pair of a tag. @rs, @tag. Return: so. */
-bool relays_has(const struct relays *rs, uint32_t tag)
+static struct relay *find(const struct relays *rs, uint32_t tag)
 {
-	const struct relay *r = rs->first;
+	struct relay *r = rs->first;
 
 	while (r && r->tag != tag)
 		r = r->next;
 	return r;
+}
+
+/** relays_has() - whether there is a pair of a tag. @rs, @tag. Return: so. */
+bool relays_has(const struct relays *rs, uint32_t tag)
+{
+	return find(rs, tag);
+}
+
+/** relays_cancel() - the near side is gone, says who knows. @rs. @tag: if there is no such pair, nothing happens. */
+void relays_cancel(struct relays *rs, uint32_t tag)
+{
+	struct relay *r = find(rs, tag);
+
+	if (r)
+		cancel(r);
 }
 
 /**
@@ -358,6 +373,7 @@ int relays_open(struct relays *rs, int *near, int *far, const struct relay_plan 
 {
 	struct relay *r = relays_full(rs) ? NULL : calloc(1, sizeof(*r));
 	struct half *h = r ? r->half : NULL;
+	const int on = 1;
 
 	if (h) {
 		h[NEAR].buf = malloc(HALF_BUFFER);
@@ -377,6 +393,9 @@ int relays_open(struct relays *rs, int *near, int *far, const struct relay_plan 
 	r->fd[NEAR] = steal_fd(near);
 	r->fd[FAR] = steal_fd(far);
 	r->watch[NEAR] = r->watch[FAR] = -1;
+	/* What one side has sent goes on as it came: whoever sent it may have asked for that. UNIX sockets do so anyway. */
+	setsockopt(r->fd[NEAR], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(r->fd[FAR], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	r->to = plan->to;
 	r->tag = plan->tag;
 	r->tries = RETRIES;

@@ -29,6 +29,7 @@ void relays_free(struct relays *rs);
 bool relays_full(const struct relays *rs);
 unsigned int relays_count(const struct relays *rs);
 bool relays_has(const struct relays *rs, uint32_t tag);
+void relays_cancel(struct relays *rs, uint32_t tag);
 int relays_open(struct relays *rs, int *near, int *far, const struct relay_plan *plan);
 
 #endif

@@ -241,6 +241,8 @@ static void by_tcp(void *arg, int *fd)
 	dnstcp_take(r->dnstcp, fd);
 }
 
+static const struct redirect_ops redirect_ops = { .cut = cut, .serve = by_tcp };
+
 /* -- all of it -- */
 
 static void on_tick(void *arg, uint32_t events)
@@ -286,10 +288,8 @@ static int make_room(struct router *r, bool several)
 	if (!r->lan)
 		return -ENOMEM;
 	lan_init(r->lan, &r->subnet, &lan_ops, r);
-	if (r->redirects) {
-		private = redirects_address(r->redirects);
+	if (redirects_address(r->redirects, &private))
 		seats_bar(&r->lan->seats, &private);
-	}
 	return 0;
 }
 
@@ -312,17 +312,11 @@ static int start(struct router *r, bool several)
 	r->forwards = forwards_new(r->loop, r->stack, &r->subnet);
 	if (!r->forwards)
 		return -ENOMEM;
-	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, cut, r);
-	if (!r->redirects && errno != EADDRNOTAVAIL)
+	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, &redirect_ops, r);
+	if (!r->redirects)
 		return -errno;
-	if (r->redirects && redirects_use(r->redirects, r->policy))
+	if (redirects_use(r->redirects, r->policy))
 		return -ENOSPC;
-	if (r->redirects && redirects_serve(r->redirects, by_tcp, r))
-		return -EADDRINUSE;
-	if (r->subnet.v6)
-		r->inlet = inlet_new(r->loop, r->stack, by_tcp, r);
-	if (r->subnet.v6 && !r->inlet)
-		debug("dns: no ::1 here, so no queries by TCP over IPv6: %s", errstr(errno));
 	err = make_room(r, several);
 	if (!err)
 		loop_timer_set(r->loop, r->timer, TICK_MSEC);
@@ -369,7 +363,6 @@ void router_free(struct router *r)
 	for (i = 0; i < LAN_PORTS; i++)
 		if (member_plugged(r->member[i]))
 			filter_reset(&r->member[i]->filter, NULL);      /* its flows' ends are logged */
-	inlet_free(r->inlet);
 	redirects_free(r->redirects);
 	forwards_free(r->forwards);
 	for (i = 0; i < LAN_PORTS; i++)
@@ -471,7 +464,7 @@ int router_use(struct router *r, struct policy *p, bool live)
 	struct policy *old = r->policy;
 	int ended = 0, i;
 
-	if (r->redirects && redirects_use(r->redirects, p))
+	if (redirects_use(r->redirects, p))
 		return -ENOSPC;
 	r->policy = policy_ref(p);
 	policy_unref(old);

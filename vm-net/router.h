@@ -6,7 +6,6 @@
 #include "dns.h"
 #include "dnstcp.h"
 #include "forward.h"
-#include "inlet.h"
 #include "journal.h"
 #include "lan.h"
 #include "member.h"
@@ -43,8 +42,7 @@ struct router {
 	uint64_t questions_refused;     /* that wait for the stack to ask again */
 	struct stack *stack;
 	struct forwards *forwards;
-	struct redirects *redirects;    /* NULL: there can be none */
-	struct inlet *inlet;            /* NULL: no IPv6, or the host has no ::1 */
+	struct redirects *redirects;
 	struct dns *dns;
 	struct dnstcp *dnstcp;
 	struct names *names;

@@ -33,7 +33,7 @@ struct stack {
 	struct loop *loop;
 	struct mirror mirror;
 	int watch, timer;
-	unsigned int opened;            /* descriptors, ever */
+	int newest;                     /* descriptor that was opened last; -1: none since stack_input(), or it is closed */
 	size_t sent;                    /* bytes to the guest since it was last told that no more come for now */
 	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
 	stack_fn *output;
@@ -59,7 +59,7 @@ static void opened(int fd, void *opaque)
 {
 	struct stack *st = opaque;
 
-	st->opened++;
+	st->newest = fd;
 	mirror_opened(&st->mirror, fd);
 }
 
@@ -67,6 +67,8 @@ static void closing(int fd, void *opaque)
 {
 	struct stack *st = opaque;
 
+	if (st->newest == fd)
+		st->newest = -1;
 	mirror_closing(&st->mirror, fd);
 }
 
@@ -306,7 +308,7 @@ struct stack *stack_new(struct loop *l, const struct subnet *s, stack_fn *output
 	if (!st)
 		return NULL;
 	tune_malloc();
-	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .output = output, .settled = settled, .arg = arg };
+	*st = (struct stack){ .loop = l, .watch = -1, .timer = -1, .newest = -1, .output = output, .settled = settled, .arg = arg };
 	if (!mirror_init(&st->mirror))
 		st->watch = loop_add(l, st->mirror.epfd, EPOLLIN, on_events, st);
 	if (st->watch >= 0)
@@ -335,10 +337,17 @@ void stack_free(struct stack *st)
 	free(st);
 }
 
-/** stack_input() - a frame of the guest that was let through. @st. @frame, @len: copied. */
-void stack_input(struct stack *st, const uint8_t *frame, size_t len)
+/**
+ * stack_input() - a frame of the guest that was let through
+ * @st
+ * @frame, @len: copied
+ * Return: whether libslirp has opened a descriptor for it, and still has it.
+ */
+bool stack_input(struct stack *st, const uint8_t *frame, size_t len)
 {
+	st->newest = -1;
 	slirp_input(st->slirp, frame, (int)len);
+	return st->newest >= 0;
 }
 
 /**
@@ -360,12 +369,6 @@ bool stack_pings(void)
 unsigned int stack_changes(const struct stack *st)
 {
 	return st->mirror.changes;
-}
-
-/** stack_opened() - how many descriptors libslirp has opened for connections so far. @st. Return: that. */
-unsigned int stack_opened(const struct stack *st)
-{
-	return st->opened;
 }
 
 /* -- forwards -- */
@@ -418,26 +421,40 @@ static bool ends_of(int fd, union any *near, union any *far)
 }
 
 /**
- * stack_made() - whether the other end of a connection is libslirp's
+ * stack_mark() - say whose connection it is that libslirp has just opened
+ * @st: stack_input() returned true
+ * @mark: copied; told by stack_made() as long as the descriptor is open
+ */
+void stack_mark(struct stack *st, const struct mirror_mark *mark)
+{
+	*mirror_mark(&st->mirror, st->newest) = *mark;
+}
+
+/**
+ * stack_made() - whether the other end of a connection is libslirp's, and whose
  *
  * A connection's four numbers are its own as long as both ends are there: the other end is the socket of libslirp that
- * has them the other way round. All that are open are looked at, the newest first: one that is connected is not wanted
- * until the guest says that it knows.
+ * has them the other way round. All that are open and marked are looked at, the newest first, for one that is connected
+ * is not wanted until the guest says that it knows.
  *
  * @st: initialized
  * @fd: accepted, of IPv6
+ * @mark: set to what stack_mark() said
  * Return: so.
  */
-bool stack_made(const struct stack *st, int fd)
+bool stack_made(const struct stack *st, int fd, struct mirror_mark *mark)
 {
 	union any near, far, near2, far2;
 	size_t i = st->mirror.listed_n;
 
 	if (!ends_of(fd, &near, &far))
 		return false;
-	while (i--)
-		if (ends_of(st->mirror.listed[i], &near2, &far2) && same_place(&near2, &far) && same_place(&far2, &near))
+	while (i--) {
+		*mark = st->mirror.fd[st->mirror.listed[i]].mark;
+		if (mark->of && ends_of(st->mirror.listed[i], &near2, &far2) && same_place(&near2, &far) &&
+		    same_place(&far2, &near))
 			return true;
+	}
 	return false;
 }
 

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: ISC
-/* inlet_test.c - flows of IPv6 that are carried into this process by a port of the loopback, and who else comes there. */
+/* inlet_test.c - flows of a guest of frames that are led into this process, and who else tries to come there. */
 #include "inlet.h"
 
+#include "mirror.h"
+#include "nat.h"
 #include "net_stack.h"
 
-enum { SPORT = 4000, SERVER_PORT = 53 };
+enum { SPORT = 4000, SERVER_PORT = 53, PLACE = 77, MARK = 7 };
 
 static struct inlet *in;
 static int taken = -1;
 static unsigned int takes;
-static uint16_t port;           /* of ::1, to which flows are led */
+static struct nat_slot whose;
+static bool six, past;          /* past: flows go to the test's own port of ::1, not to the inlet */
 
-static void take(void *arg, int *fd)
+static void take(void *arg, int *fd, const struct nat_slot *slot)
 {
 	(void)arg;
+	whose = *slot;
 	cleanup_fd(&taken);
 	taken = steal_fd(fd);
 	takes++;
@@ -22,19 +26,34 @@ static void take(void *arg, int *fd)
 static void pass(void *arg, const uint8_t *frame, size_t len)
 {
 	(void)arg;
-	stack_input(n.stack, frame, len);
+	if (!stack_input(n.stack, frame, len))
+		return;
+	if (past)
+		stack_mark(n.stack, &(struct mirror_mark){ &n.f.nat, MARK });
+	else
+		inlet_opened(in, &n.f.nat, frame, len);
 }
 
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 {
 	(void)arg;
-	v->redirect = key->remote_port == SERVER_PORT;
+	if (inlet_owns(in, &key->remote, key->remote_port))
+		return false;
+	v->redirect = true;
+	v->place = PLACE;
+	if (!past)
+		return inlet_lead(in, addr_is_v4(&key->remote), v);
 	v->to = n.s.gateway6;
-	v->to_port = port;
+	v->to_port = SERVER_PORT;
 	return true;
 }
 
 static const struct filter_ops ops = { guest_hears, pass, on_query, judge, NULL, NULL, NULL };
+
+static void segment(uint8_t flags, uint32_t seq, uint32_t ack, const char *data)
+{
+	tcp(six ? "fd00::f" : "10.0.2.15", SPORT, six ? "fd00::3" : "10.0.2.3", SERVER_PORT, flags, seq, ack, data, strlen(data));
+}
 
 static bool next(void)
 {
@@ -46,30 +65,44 @@ static bool next(void)
 
 static void test_flow(void)
 {
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_SYN, 100, 0, NULL, 0);
-	CHECK(next() && p.flags == (PKT_SYN | PKT_ACK) && p.sport == SERVER_PORT && p.kind == PKT_IPV6 && p.src.b[15] == 3 &&
-	      pkt_checksum_ok(&p), "the guest is connected, and to whom it asked for");
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_ACK, 101, p.seq + 1, NULL, 0);
-	while (!takes && !n.late)
+	unsigned int before = takes;
+
+	segment(PKT_SYN, 100, 0, "");
+	CHECK(next() && p.flags == (PKT_SYN | PKT_ACK) && p.sport == SERVER_PORT && p.src.b[15] == 3 &&
+	      p.kind == (six ? PKT_IPV6 : PKT_IPV4) && pkt_checksum_ok(&p), "the guest is connected, and to whom it asked for");
+	segment(PKT_ACK, 101, p.seq + 1, "");
+	while (takes == before && !n.late)
 		hear(WAIT_MSEC);
-	CHECK(takes == 1 && taken >= 0, "and who serves it has the connection");
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_ACK | PKT_PSH, 101, p.seq + 1, "question", 8);
+	CHECK(takes == before + 1 && taken >= 0 && whose.place == PLACE && whose.guest_port == SPORT &&
+	      whose.remote_port == SERVER_PORT && whose.remote.b[15] == 3, "and who serves it has the connection, and knows whose");
+	segment(PKT_ACK | PKT_PSH, 101, p.seq + 1, "question");
 	CHECK(gets(taken, "question", WAIT_MSEC), "there");
 	n.head = n.tail;
 	CHECK(says(taken, "answer"), "an answer");
 	while (next() && !p.payload_len)
 		continue;
 	CHECK(p.payload_len == 6 && !memcmp(p.payload, "answer", 6) && pkt_checksum_ok(&p), "and back");
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_RST | PKT_ACK, 109, p.seq + 6, NULL, 0);
+	segment(PKT_RST | PKT_ACK, 109, p.seq + 6, "");
 	CHECK(ends(taken) && !n.f.nat.count, "its end");
+}
+
+static uint16_t port(void)
+{
+	struct flow_verdict v = { 0 };
+
+	CHECK(inlet_lead(in, false, &v), "a port of ::1");
+	return v.to_port;
 }
 
 static void test_others(void)
 {
-	int fd = host_socket(SOCK_STREAM, NULL, "::1", inlet_port(in));
+	unsigned int before = takes;
+	int fd = host_socket(SOCK_STREAM, NULL, "::1", port());
 
-	CHECK(fd >= 0 && ends(fd) && takes == 1, "a program of the host is not served");
+	CHECK(fd >= 0 && ends(fd) && takes == before, "a program of the host is not served");
 	close(fd);
+	tcp("fd00::f", SPORT, "fd00::2", port(), PKT_SYN, 100, 0, NULL, 0);
+	CHECK(next() && p.flags & PKT_RST && takes == before, "nor a guest that goes there itself");
 }
 
 /*
@@ -79,40 +112,74 @@ static void test_others(void)
 static void test_connected_first(void)
 {
 	int listener = host_socket(SOCK_STREAM, "::1", NULL, SERVER_PORT), fd;
+	struct mirror_mark m = { 0 };
 
-	port = SERVER_PORT;
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_SYN, 100, 0, NULL, 0);
+	past = true;
+	segment(PKT_SYN, 100, 0, "");
 	CHECK(next() && p.flags == (PKT_SYN | PKT_ACK), "the guest hears that it is connected");
 	fd = accept(listener, NULL, NULL);
-	CHECK(fd >= 0 && stack_made(n.stack, fd), "before it is asked whose connection this is, and whose is known");
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_ACK, 101, p.seq + 1, NULL, 0);
-	tcp("fd00::f", SPORT, "fd00::3", SERVER_PORT, PKT_RST | PKT_ACK, 101, p.seq + 1, NULL, 0);
-	CHECK(ends(fd) && !stack_made(n.stack, fd), "until it is nobody's");
+	CHECK(fd >= 0 && stack_made(n.stack, fd, &m) && m.of == &n.f.nat && m.number == MARK,
+	      "before it is asked whose connection this is, and whose is known");
+	segment(PKT_ACK, 101, p.seq + 1, "");
+	segment(PKT_RST | PKT_ACK, 101, p.seq + 1, "");
+	CHECK(ends(fd) && !stack_made(n.stack, fd, &m), "until it is nobody's");
 	close(fd);
 	close(listener);
-	port = inlet_port(in);
+	past = false;
 }
 
-static void test_families(void)
+/* The guest has changed its mind before anybody looks: its flow is no more, and nobody gets its connection. */
+static void test_gone(void)
 {
-	tcp("10.0.2.15", SPORT, "10.0.2.3", SERVER_PORT, PKT_SYN, 100, 0, NULL, 0);
-	CHECK(next() && p.flags & PKT_RST && p.kind == PKT_IPV4 && takes == 1, "IPv4 is not carried to IPv6");
+	unsigned int before = takes;
+
+	segment(PKT_SYN, 100, 0, "");
+	CHECK(n.f.nat.count == 1, "one that begins");
+	segment(PKT_RST, 101, 0, "");
+	run(50);
+	CHECK(!n.f.nat.count && takes == before, "... and ends at once");
+}
+
+static void test_ways(void)
+{
+	struct inlet *other;
+	struct subnet s = n.s;
+	struct flow_verdict v = { 0 };
+	struct addr a;
+
+	s.v4 = false;
+	other = inlet_new(n.loop, n.stack, &s, take, NULL);
+	CHECK(other && inlet_lead(other, false, &v) && !inlet_lead(other, true, &v) && !inlet_address(other, &a),
+	      "without IPv4 there is a way over IPv6");
+	inlet_free(other);
+	s = n.s;
+	s.v6 = false;
+	s.net4.bits = 128;
+	other = inlet_new(n.loop, n.stack, &s, take, NULL);
+	CHECK(other && !inlet_lead(other, false, &v) && !inlet_lead(other, true, &v),
+	      "there is none over IPv4 where no address is to spare");
+	inlet_free(other);
 }
 
 int main(void)
 {
+	int i;
+
 	if (!make_world(&ops)) {
 		CHECK(true, "an inlet in a network of its own # skip no user and network namespaces, or no ip(8)");
 		return tap_done();
 	}
 	n.deaf = true;
-	in = inlet_new(n.loop, n.stack, take, NULL);
+	in = inlet_new(n.loop, n.stack, &n.s, take, NULL);
 	CHECK(in, "an inlet");
-	port = inlet_port(in);
-	test_flow();
+	for (i = 0; i < 2; i++) {
+		six = i;
+		test_flow();
+		test_gone();
+	}
 	test_others();
 	test_connected_first();
-	test_families();
+	test_ways();
 	cleanup_fd(&taken);
 	inlet_free(in);
 	end_world();
