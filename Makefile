@@ -111,11 +111,12 @@ $(IN_GUEST): $(wildcard t/unit/world.h t/unit/dns_build.h vm-net/*.h lib/common/
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -fno-pie $(INCLUDES) -Ivm-net -static -s $(filter %.c,$^) $(LDLIBS) -o $@
 # What a test loads before a program.
-$(BUILD)/t/lib/ahead.so: t/lib/ahead.c Makefile
+PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard t/lib/*.c))
+$(BUILD)/t/lib/%.so: t/lib/%.c Makefile
 	$(say) "  LINK  $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) -O2 -fPIC -shared $< -o $@
-unit: $(UNIT) $(BUILD)/t/lib/ahead.so ## build the unit tests and the tools of tests
+unit: $(UNIT) $(PRELOADS) ## build the unit tests and the tools of tests
 
 # Fuzz entries, t/fuzz/NAME_fuzz.c, with clang's libFuzzer, in a build of their own.
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard t/fuzz/*_fuzz.c))

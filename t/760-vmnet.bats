@@ -371,6 +371,16 @@ its() {
 	done
 }
 
+@test 'a signal while it starts leaves nothing behind' {
+	local to
+	mkdir own
+	for to in -l --frames; do
+		run -0 in_host env XDG_RUNTIME_DIR="$PWD/own" LD_PRELOAD="$ROOT/.build/t/lib/term.so" \
+			vm-net "$to" "$PWD/own/net" -p "unix:$PWD/own/forward:22"
+		[ -z "$output$(ls -A own)" ] || { echo "$to: $output; $(ls -A own)" && false; }
+	done
+}
+
 @test 'a socket whose vm-net was killed is taken over' {
 	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
 	guest_up "$PWD/net"

@@ -270,12 +270,32 @@ static void add_forwards(struct net *n)
 	}
 }
 
+/* From here on they come by the loop, so that a start that they end leaves nothing behind. */
+static void take_signals(struct net *n)
+{
+	sigset_t mask;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	if (!n->o.prog)
+		sigaddset(&mask, SIGINT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	n->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (n->signals < 0 || loop_add(n->loop, n->signals, EPOLLIN, on_signal, n) < 0)
+		die(NETOPTS_FAILED, "signals: %s", errstr(errno));
+}
+
 static void set_up(struct net *n)
 {
 	int err;
 
 	n->loop = loop_new();
-	n->router = n->loop ? router_new(n->loop, &n->o.subnet, n->policy, n->o.several) : NULL;
+	if (!n->loop)
+		die(NETOPTS_FAILED, "%s", errstr(errno));
+	take_signals(n);
+	n->router = router_new(n->loop, &n->o.subnet, n->policy, n->o.several);
 	if (!n->router)
 		die(NETOPTS_FAILED, "%s", errstr(errno));
 	policy_unref(n->policy);
@@ -337,22 +357,6 @@ static void serve(struct net *n)
 		die(NETOPTS_FAILED, "control socket: %s", errstr(-err));
 }
 
-static void take_signals(struct net *n)
-{
-	sigset_t mask;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	if (!n->o.prog)
-		sigaddset(&mask, SIGINT);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	n->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (n->signals < 0 || loop_add(n->loop, n->signals, EPOLLIN, on_signal, n) < 0)
-		die(NETOPTS_FAILED, "signals: %s", errstr(errno));
-}
-
 static void tell_ready(struct net *n)
 {
 	if (companion_report(&n->companion, "ok") < 0)
@@ -412,7 +416,6 @@ int main(int argc, char *argv[])
 	fds_raise_limit();
 	set_up(n);
 	serve(n);
-	take_signals(n);
 	if (n->o.no_sandbox)
 		warn("--no-sandbox: this process is not confined");
 	else if ((err = netconfine(n->dir, n->dirs)))
