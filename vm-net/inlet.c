@@ -9,7 +9,8 @@
  *
  * Over IPv4, libslirp leads a private address of the guest's network to a UNIX socket (stack_unix()). It connects when
  * the guest's handshake is complete, within stack_input(): what our socket has to accept right after it is of that frame's
- * flow. As there is never more than one waiting, libslirp's connect, which would block, does not. Our socket is known to
+ * flow. As it is accepted then, libslirp's connect, which would block, does not. Should there be several after all, none
+ * is believed. Our socket is known to
  * this process alone: it is bound in a directory of our own, then its name and directory are removed, and libslirp knows
  * it as /proc/self/fd/N of an O_PATH descriptor. There is nothing to clean up, and a Landlock domain does not matter.
  *
@@ -137,7 +138,7 @@ static void on_listener(void *arg, uint32_t events)
 		if (stack_made(in->stack, fd, &mark))
 			slot = nat_slot(mark.of, mark.number);
 		if (slot && inlet_owns(in, &slot->to, slot->to_port))
-			in->fn(in->arg, &fd, slot);
+			in->fn(in->arg, &fd, mark.of, slot);
 		else
 			debug("inlet: a connection of somebody else's was closed");
 	}
@@ -210,12 +211,19 @@ bool inlet_lead(const struct inlet *in, bool v4, struct flow_verdict *v)
 	return v4 ? in->local >= 0 : in->listener >= 0;
 }
 
-/** inlet_owns() - whether a place is a way here, which guests have no other business with. @in, @a, @port. Return: so. */
+/**
+ * inlet_owns() - whether a place is a way here, which guests have no other business with
+ *
+ * To ::1 libslirp takes all addresses of the network, not the gateway's alone.
+ *
+ * @in, @a, @port.
+ * Return: so.
+ */
 bool inlet_owns(const struct inlet *in, const struct addr *a, uint16_t port)
 {
 	if (addr_is_v4(a))
 		return in->local >= 0 && addr_equal(a, &in->private);
-	return in->listener >= 0 && port == in->port && addr_equal(a, &in->s->gateway6);
+	return in->listener >= 0 && port == in->port && addr_in(a, &in->s->net6);
 }
 
 /** inlet_address() - the address of the network that none of its guests may have. @in. @a: set. Return: whether there is one. */
@@ -225,18 +233,31 @@ bool inlet_address(const struct inlet *in, struct addr *a)
 	return in->local >= 0;
 }
 
-/* The slot of a frame's flow, if it is led here. @port: set. */
-static const struct nat_slot *slot_of(const struct inlet *in, const struct nat *nat, const uint8_t *frame, size_t len,
-				      uint16_t *port)
+/* The slot of a frame's flow, if it is led here. */
+static const struct nat_slot *slot_of(const struct inlet *in, const struct nat *nat, const struct pkt *p)
 {
-	size_t at = PKT_ETH + (get_be16(frame + PKT_ETH - 2) == PKT_TYPE_IPV6 ? PKT_IP6 : PKT_IP4);
 	const struct nat_slot *slot;
 
-	if (len < at + 2)
+	if (p->proto != PKT_PROTO_TCP || !inlet_owns(in, &p->dst, p->dport))
 		return NULL;
-	*port = get_be16(frame + at);
-	slot = nat_slot(nat, *port);
-	return slot && inlet_owns(in, &slot->to, slot->to_port) ? slot : NULL;
+	slot = nat_slot(nat, p->sport);
+	return slot && addr_equal(&slot->to, &p->dst) && slot->to_port == p->dport ? slot : NULL;
+}
+
+/* What there is, if there is one alone. */
+static int take_lone(struct inlet *in)
+{
+	int fd = -1, more, n = 0;
+
+	while ((more = take(in, in->local)) >= 0) {
+		cleanup_fd(&fd);
+		fd = more;
+		n++;
+	}
+	if (n > 1)
+		cleanup_fd(&fd);
+	in->refused += n > 1 ? (uint64_t)n : 0;
+	return fd;
 }
 
 /**
@@ -247,18 +268,21 @@ static const struct nat_slot *slot_of(const struct inlet *in, const struct nat *
  */
 void inlet_opened(struct inlet *in, const struct nat *nat, const uint8_t *frame, size_t len)
 {
-	uint16_t port = 0;
-	const struct nat_slot *slot = slot_of(in, nat, frame, len, &port);
 	autoclose int fd = -1;
+	const struct nat_slot *slot;
+	struct pkt p;
 
-	if (slot && !addr_is_v4(&slot->to)) {
-		stack_mark(in->stack, &(struct mirror_mark){ nat, port });
+	if (pkt_parse(frame, len, &p))
 		return;
-	}
+	slot = slot_of(in, nat, &p);
+	if (slot && p.kind == PKT_IPV6)
+		stack_mark(in->stack, &(struct mirror_mark){ nat, p.sport });
+	if (p.kind == PKT_IPV6 || in->local < 0)
+		return;
 	/* What is there is taken in any case, and is nobody else's. */
-	fd = in->local < 0 ? -1 : take(in, in->local);
+	fd = take_lone(in);
 	if (fd >= 0 && slot)
-		in->fn(in->arg, &fd, slot);
+		in->fn(in->arg, &fd, nat, slot);
 }
 
 /** inlet_refused() - connections that found no descriptor. @in. Return: how many there were. */

@@ -17,7 +17,7 @@ struct stack;
 struct subnet;
 
 /* A connection of libslirp's, consumed, and whose it is, borrowed. Called by inlet_opened(), and from the loop. */
-typedef void inlet_fn(void *arg, int *fd, const struct nat_slot *slot);
+typedef void inlet_fn(void *arg, int *fd, const struct nat *nat, const struct nat_slot *slot);
 
 struct inlet *inlet_new(struct loop *l, struct stack *st, const struct subnet *s, inlet_fn *fn, void *arg);
 void inlet_free(struct inlet *in);

@@ -78,7 +78,7 @@ bool judge_flow(struct router *r, const struct flow_key *key, struct flow_verdic
 	journal_flow(&r->journal, key, &verdict);
 	if (!verdict.allow || !verdict.redirect)
 		return verdict.allow;
-	return redirects_verdict(r->redirects, verdict.redirect, addr_is_v4(&key->remote), v);
+	return redirects_verdict(r->redirects, verdict.redirect, key, v);
 }
 
 /**

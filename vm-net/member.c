@@ -115,8 +115,8 @@ static void done(void *arg, const struct flow *f, enum flow_end why)
 	const struct names_entry *at = NULL;
 	const char *name = f->name;
 
-	if (f->verdict.redirect && why != FLOW_END_CLOSED)
-		redirects_ended(r->redirects, &f->key);
+	if (f->nat)
+		redirects_ended(r->redirects, nat_slot(&m->filter.nat, f->nat), why == FLOW_END_CLOSED);
 	if (!name && journal_wanted(&r->journal))
 		name = names_next(r->names, &f->key.remote, router_now(), &at);
 	journal_end(&r->journal, f, name ? name : "", why, router_now());

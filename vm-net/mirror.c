@@ -169,16 +169,22 @@ static void forget(struct mirror *m, int fd, struct mirrored *e)
 	e->mark = (struct mirror_mark){ .of = NULL };
 }
 
-/** mirror_opened() - a descriptor was opened: what was known of its number was another's. @m. @fd: borrowed. */
-void mirror_opened(struct mirror *m, int fd)
+/**
+ * mirror_opened() - a descriptor was opened: what was known of its number was another's
+ * @m
+ * @fd: borrowed
+ * Return: 0; -ENOMEM: it is not listed until it is wanted.
+ */
+int mirror_opened(struct mirror *m, int fd)
 {
 	struct mirrored *e = entry(m, fd);
 
 	if (!e)
-		return;
+		return -ENOMEM;
 	forget(m, fd, e);
 	e->open = true;
 	list(m, fd, e);
+	return 0;
 }
 
 /** mirror_mark() - what its owner says of a descriptor. @m. @fd: listed. Return: it, until it is closed or another opened. */

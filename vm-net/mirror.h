@@ -29,7 +29,7 @@ struct mirror {
 	/* mirror.c's */
 	uint32_t turn;
 	struct mirrored *fd;
-	int *listed;                    /* those that are open or watched, the newest last */
+	int *listed;                    /* those that are open or watched, newer ones behind older ones */
 	size_t fds, listed_n;
 };
 
@@ -42,7 +42,7 @@ int mirror_collect(struct mirror *m, int happened[], int max);
 uint32_t mirror_happened(const struct mirror *m, int fd);
 uint32_t mirror_wanted(const struct mirror *m, int fd);
 void mirror_settled(struct mirror *m, const int happened[], int n);
-void mirror_opened(struct mirror *m, int fd);
+int mirror_opened(struct mirror *m, int fd);
 struct mirror_mark *mirror_mark(struct mirror *m, int fd);
 void mirror_closing(struct mirror *m, int fd);
 

@@ -8,7 +8,8 @@
  * The first needs nothing but the NAT: libslirp connects, and what the target answers is what the guest hears. For the
  * others, the NAT's slot of the connection that the inlet gets says between whom it is and which target's: nothing is
  * guessed. The guest is connected before the target is asked. If that refuses, the guest is reset: cut(). If the guest
- * resets, or its flow ends otherwise than by both sides' wish, so does the target's connection: redirects_ended().
+ * resets, or its flow ends otherwise than by both sides' wish, so does the target's connection: redirects_ended(). One
+ * whose flow has ended by both sides' wish goes on until all is said, on its own: the next flow may have the same key.
  *
  * The targets' paths are looked up at each connection, as seen by the confined process. A place is a target's for good;
  * when all are taken, one that no policy has any more and that was freed first is given to another. One place is not a
@@ -36,6 +37,8 @@ struct place {
 
 struct conn {
 	bool used;
+	const struct nat_slot *slot;    /* its flow's, of @nat; NULL: that has ended */
+	const struct nat *nat;
 	struct flow_key key;
 };
 
@@ -102,17 +105,10 @@ static struct place *take(struct redirects *r)
 	return oldest->used < r->uses ? oldest : NULL;
 }
 
-/**
- * redirects_use() - there is another policy
- * @r
- * @p: read now; each of its targets gets its place, and keeps the one that it has
- * Return: 0; -ENOSPC: it has more than REDIRECT_TARGETS different ones, some of which will be refused.
- */
-int redirects_use(struct redirects *r, const struct policy *p)
+static int use(struct redirects *r, const struct policy_target *t, size_t count)
 {
-	size_t count, i;
-	const struct policy_target *t = policy_targets(p, &count);
 	struct place *at;
+	size_t i;
 
 	r->uses++;
 	for (i = 0; i < count; i++)
@@ -129,22 +125,59 @@ int redirects_use(struct redirects *r, const struct policy *p)
 	return 0;
 }
 
+/**
+ * redirects_use() - there is another policy
+ * @r
+ * @p: read now; each of its targets gets its place, and keeps the one that it has
+ * Return: 0; -ENOSPC: it has more than REDIRECT_TARGETS different ones; -ENOMEM. Then nothing is changed.
+ */
+int redirects_use(struct redirects *r, const struct policy *p)
+{
+	size_t count;
+	const struct policy_target *t = policy_targets(p, &count);
+	unsigned int places = r->places;
+	autofree struct place *was = malloc(sizeof(r->place));
+	int err = was ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	memcpy(was, r->place, sizeof(r->place));
+	err = use(r, t, count);
+	if (err) {
+		memcpy(r->place, was, sizeof(r->place));
+		r->places = places;
+	}
+	return err;
+}
+
 /** redirects_private() - whether a place is one that flows are led to: the guest may not. @r, @a, @port. Return: so. */
 bool redirects_private(const struct redirects *r, const struct addr *a, uint16_t port)
 {
 	return inlet_owns(r->inlet, a, port);
 }
 
+/* Whether a flow has its place among all there can be. */
+static bool has_room(const struct redirects *r, const struct flow_key *key)
+{
+	unsigned int i = 0;
+
+	while (i < REDIRECT_RELAYS && !(r->conn[i].slot && !memcmp(&r->conn[i].key, key, sizeof(*key))))
+		i++;
+	return i < REDIRECT_RELAYS;
+}
+
 /**
  * redirects_verdict() - say where a flow is carried to
  * @r
  * @t: of the policy that redirects_use() was told of
- * @v4: the flow is of IPv4
+ * @key: the flow's, which begins, or is judged again
  * @v: `redirect`, `to`, `to_port` and `place` are set
  * Return: whether there is a way and room for it; if not, which is counted, deny it.
  */
-bool redirects_verdict(struct redirects *r, const struct policy_target *t, bool v4, struct flow_verdict *v)
+bool redirects_verdict(struct redirects *r, const struct policy_target *t, const struct flow_key *key,
+		       struct flow_verdict *v)
 {
+	bool v4 = addr_is_v4(&key->remote);
 	const struct place *at;
 
 	v->redirect = true;
@@ -156,7 +189,7 @@ bool redirects_verdict(struct redirects *r, const struct policy_target *t, bool 
 		return true;
 	}
 	at = find(r, t);
-	if (!at || relays_full(r->relays) || !inlet_lead(r->inlet, v4, v)) {
+	if (!at || (relays_full(r->relays) && !has_room(r, key)) || !inlet_lead(r->inlet, v4, v)) {
 		r->figures.refused++;
 		return false;
 	}
@@ -209,7 +242,8 @@ static int target_socket(const struct policy_target *t, struct hostsock_addr *to
 	return fd < 0 ? -errno : fd;
 }
 
-static void connect_target(struct redirects *r, int *near, const struct policy_target *t, const struct nat_slot *slot)
+static void connect_target(struct redirects *r, int *near, const struct policy_target *t, const struct nat *nat,
+			   const struct nat_slot *slot)
 {
 	struct relay_plan plan = { .tag = 0 };
 	struct conn *c;
@@ -224,11 +258,13 @@ static void connect_target(struct redirects *r, int *near, const struct policy_t
 		return;
 	}
 	c = &r->conn[plan.tag];
+	c->nat = nat;
 	c->key = (struct flow_key){ .guest = slot->guest, .remote = slot->remote, .guest_port = slot->guest_port,
 				    .remote_port = slot->remote_port, .proto = PKT_PROTO_TCP };
 	if (t->proxy_v2)
 		plan.headlen = proxy_header(plan.head, &c->key);
 	c->used = !relays_open(r->relays, near, &far, &plan);
+	c->slot = c->used ? slot : NULL;
 	r->figures.refused += !c->used;
 }
 
@@ -236,16 +272,19 @@ static void on_done(void *arg, uint32_t tag, int err)
 {
 	struct redirects *r = arg;
 	struct conn *c = &r->conn[tag];
+	bool goes_on = c->slot;
 
 	c->used = false;
+	c->slot = NULL;
 	if (!err)
 		return;
 	r->figures.failed++;
 	debug("redirect: a target failed: %s", errstr(-err));
-	r->ops.cut(r->arg, &c->key);
+	if (goes_on)
+		r->ops.cut(r->arg, c->nat, &c->key);
 }
 
-static void on_inlet(void *arg, int *near, const struct nat_slot *slot)
+static void on_inlet(void *arg, int *near, const struct nat *nat, const struct nat_slot *slot)
 {
 	struct redirects *r = arg;
 	unsigned int i = (unsigned int)slot->place - FIRST;
@@ -253,7 +292,7 @@ static void on_inlet(void *arg, int *near, const struct nat_slot *slot)
 	if (slot->place == SERVICE)
 		r->ops.serve(r->arg, near);
 	else if (slot->place >= FIRST && i < r->places)
-		connect_target(r, near, &r->place[i].target, slot);
+		connect_target(r, near, &r->place[i].target, nat, slot);
 }
 
 /**
@@ -266,19 +305,22 @@ void redirects_opened(struct redirects *r, const struct nat *nat, const uint8_t 
 }
 
 /**
- * redirects_ended() - a redirected flow has ended, and not by the wish of both sides
+ * redirects_ended() - a redirected flow has ended
  * @r
- * @key: its
+ * @slot: its; not closed yet
+ * @closed: by the wish of both sides
  */
-void redirects_ended(struct redirects *r, const struct flow_key *key)
+void redirects_ended(struct redirects *r, const struct nat_slot *slot, bool closed)
 {
-	uint32_t tag;
+	uint32_t tag = 0;
 
-	for (tag = 0; tag < REDIRECT_RELAYS; tag++)
-		if (r->conn[tag].used && !memcmp(&r->conn[tag].key, key, sizeof(*key))) {
-			relays_cancel(r->relays, tag);
-			return;
-		}
+	while (tag < REDIRECT_RELAYS && r->conn[tag].slot != slot)
+		tag++;
+	if (tag == REDIRECT_RELAYS)
+		return;
+	r->conn[tag].slot = NULL;
+	if (!closed)
+		relays_cancel(r->relays, tag);
 }
 
 /** redirects_address() - the address that none of the network's guests may have. @r. @a: set. Return: whether there is one. */

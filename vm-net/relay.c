@@ -40,7 +40,7 @@ struct relay {
 	struct half half[2];            /* by source */
 	struct hostsock_addr to;
 	uint32_t tag;
-	bool dialling;
+	bool dialling, due;             /* due: on_retry() has something to do for it */
 	unsigned int tries;             /* that are left; 0: none is due */
 	int failed;                     /* -errno, to be told */
 	uint64_t swept;                 /* bytes that the far side had taken when last swept */
@@ -217,29 +217,41 @@ static void retry_after(struct relays *rs, unsigned int msec)
 	loop_timer_set(rs->loop, rs->retry, msec);
 }
 
+static struct relay *due(const struct relays *rs)
+{
+	struct relay *r = rs->first;
+
+	while (r && !r->due)
+		r = r->next;
+	return r;
+}
+
 static void on_retry(void *arg, uint32_t events)
 {
 	struct relays *rs = arg;
-	struct relay *r, *next;
+	struct relay *r;
 	bool again = false;
 
 	(void)events;
 	rs->retrying = false;
-	for (r = rs->first; r; r = next) {
-		next = r->next;
+	for (r = rs->first; r; r = r->next) {
 		if (!r->tries)
 			continue;
 		if (!r->failed)
 			dial(r);
-		if (r->failed)
-			finish(r, r->failed);
-		else if (!r->tries)
-			carry(r);
-		else
-			again = true;
+		r->due = r->failed || !r->tries;
+		again |= !r->due;
 	}
 	if (again)
 		retry_after(rs, RETRY_MSEC);
+	/* Who hears of an end may end others. */
+	while ((r = due(rs))) {
+		r->due = false;
+		if (r->failed)
+			finish(r, r->failed);
+		else
+			carry(r);
+	}
 }
 
 static void on_sweep(void *arg, uint32_t events)
@@ -361,6 +373,15 @@ void relays_cancel(struct relays *rs, uint32_t tag)
 		cancel(r);
 }
 
+/* What one side says goes on at once, for it may have asked for that, and its urgent data in line. UNIX sockets do so anyway. */
+static void as_it_came(int fd)
+{
+	const int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
 /**
  * relays_open() - connect a socket, and carry bytes between it and another
  * @rs
@@ -373,7 +394,6 @@ int relays_open(struct relays *rs, int *near, int *far, const struct relay_plan 
 {
 	struct relay *r = relays_full(rs) ? NULL : calloc(1, sizeof(*r));
 	struct half *h = r ? r->half : NULL;
-	const int on = 1;
 
 	if (h) {
 		h[NEAR].buf = malloc(HALF_BUFFER);
@@ -393,9 +413,8 @@ int relays_open(struct relays *rs, int *near, int *far, const struct relay_plan 
 	r->fd[NEAR] = steal_fd(near);
 	r->fd[FAR] = steal_fd(far);
 	r->watch[NEAR] = r->watch[FAR] = -1;
-	/* What one side has sent goes on as it came: whoever sent it may have asked for that. UNIX sockets do so anyway. */
-	setsockopt(r->fd[NEAR], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(r->fd[FAR], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	as_it_came(r->fd[NEAR]);
+	as_it_came(r->fd[FAR]);
 	r->to = plan->to;
 	r->tag = plan->tag;
 	r->tries = RETRIES;

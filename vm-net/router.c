@@ -182,14 +182,14 @@ static void from_stack(void *arg, const uint8_t *frame, size_t len)
 }
 
 /* The target of a redirect has failed. */
-static void cut(void *arg, const struct flow_key *key)
+static void cut(void *arg, const struct nat *nat, const struct flow_key *key)
 {
 	struct router *r = arg;
-	struct member *m = member_at(r, &key->guest);
+	int i = 0;
 
-	if (!m)
-		return;
-	member_cut(m, key);
+	while (!r->member[i] || &r->member[i]->filter.nat != nat)
+		i++;
+	member_cut(r->member[i], key);
 	stack_settle(r->stack);
 }
 

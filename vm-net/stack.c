@@ -33,7 +33,8 @@ struct stack {
 	struct loop *loop;
 	struct mirror mirror;
 	int watch, timer;
-	int newest;                     /* descriptor that was opened last; -1: none since stack_input(), or it is closed */
+	unsigned int opened;            /* descriptors, ever */
+	int newest;                     /* the one that was opened last; -1: it is closed, or was never listed */
 	size_t sent;                    /* bytes to the guest since it was last told that no more come for now */
 	uint64_t armed;                 /* when the timer runs out, in milliseconds; 0: it does not */
 	stack_fn *output;
@@ -59,8 +60,8 @@ static void opened(int fd, void *opaque)
 {
 	struct stack *st = opaque;
 
-	st->newest = fd;
-	mirror_opened(&st->mirror, fd);
+	st->opened++;
+	st->newest = mirror_opened(&st->mirror, fd) ? -1 : fd;
 }
 
 static void closing(int fd, void *opaque)
@@ -339,15 +340,19 @@ void stack_free(struct stack *st)
 
 /**
  * stack_input() - a frame of the guest that was let through
+ *
+ * What libslirp says while it takes it may be answered by another call of this: of a question who has an address.
+ *
  * @st
  * @frame, @len: copied
- * Return: whether libslirp has opened a descriptor for it, and still has it.
+ * Return: whether libslirp has opened a descriptor for it.
  */
 bool stack_input(struct stack *st, const uint8_t *frame, size_t len)
 {
-	st->newest = -1;
+	unsigned int before = st->opened;
+
 	slirp_input(st->slirp, frame, (int)len);
-	return st->newest >= 0;
+	return st->opened != before;
 }
 
 /**
@@ -422,27 +427,28 @@ static bool ends_of(int fd, union any *near, union any *far)
 
 /**
  * stack_mark() - say whose connection it is that libslirp has just opened
- * @st: stack_input() returned true
- * @mark: copied; told by stack_made() as long as the descriptor is open
+ * @st: stack_input() returned true; nothing happens when it has closed it already
+ * @mark: copied; stack_made() tells it once, as long as the descriptor is open
  */
 void stack_mark(struct stack *st, const struct mirror_mark *mark)
 {
-	*mirror_mark(&st->mirror, st->newest) = *mark;
+	if (st->newest >= 0)
+		*mirror_mark(&st->mirror, st->newest) = *mark;
 }
 
 /**
  * stack_made() - whether the other end of a connection is libslirp's, and whose
  *
  * A connection's four numbers are its own as long as both ends are there: the other end is the socket of libslirp that
- * has them the other way round. All that are open and marked are looked at, the newest first, for one that is connected
- * is not wanted until the guest says that it knows.
+ * has them the other way round. All that are open and marked are looked at, the newest first: not those alone that are
+ * wanted, for one that is connected is not until the guest says that it knows.
  *
  * @st: initialized
  * @fd: accepted, of IPv6
- * @mark: set to what stack_mark() said
+ * @mark: set to what stack_mark() said, which is forgotten then
  * Return: so.
  */
-bool stack_made(const struct stack *st, int fd, struct mirror_mark *mark)
+bool stack_made(struct stack *st, int fd, struct mirror_mark *mark)
 {
 	union any near, far, near2, far2;
 	size_t i = st->mirror.listed_n;
@@ -450,10 +456,14 @@ bool stack_made(const struct stack *st, int fd, struct mirror_mark *mark)
 	if (!ends_of(fd, &near, &far))
 		return false;
 	while (i--) {
-		*mark = st->mirror.fd[st->mirror.listed[i]].mark;
-		if (mark->of && ends_of(st->mirror.listed[i], &near2, &far2) && same_place(&near2, &far) &&
-		    same_place(&far2, &near))
-			return true;
+		struct mirror_mark *m = mirror_mark(&st->mirror, st->mirror.listed[i]);
+
+		if (!m->of || !ends_of(st->mirror.listed[i], &near2, &far2) || !same_place(&near2, &far) ||
+		    !same_place(&far2, &near))
+			continue;
+		*mark = *m;
+		m->of = NULL;
+		return true;
 	}
 	return false;
 }

@@ -30,7 +30,7 @@ int stack_unforward(struct stack *st, bool udp, const struct addr *host, uint16_
 int stack_unix(struct stack *st, const char *path, const struct addr *to, uint16_t port);
 bool stack_pings(void);
 void stack_mark(struct stack *st, const struct mirror_mark *mark);
-bool stack_made(const struct stack *st, int fd, struct mirror_mark *mark);
+bool stack_made(struct stack *st, int fd, struct mirror_mark *mark);
 unsigned int stack_changes(const struct stack *st);
 
 #endif

@@ -2,6 +2,7 @@
 /* inlet_test.c - flows of a guest of frames that are led into this process, and who else tries to come there. */
 #include "inlet.h"
 
+#include "build.h"
 #include "mirror.h"
 #include "nat.h"
 #include "net_stack.h"
@@ -12,11 +13,14 @@ static struct inlet *in;
 static int taken = -1;
 static unsigned int takes;
 static struct nat_slot whose;
-static bool six, past;          /* past: flows go to the test's own port of ::1, not to the inlet */
+static bool six;
+static bool past;               /* flows go to the test's own port of ::1, not to the inlet */
+static bool through;            /* they go where they say */
 
-static void take(void *arg, int *fd, const struct nat_slot *slot)
+static void take(void *arg, int *fd, const struct nat *nat, const struct nat_slot *slot)
 {
 	(void)arg;
+	(void)nat;
 	whose = *slot;
 	cleanup_fd(&taken);
 	taken = steal_fd(fd);
@@ -37,6 +41,8 @@ static void pass(void *arg, const uint8_t *frame, size_t len)
 static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 {
 	(void)arg;
+	if (through)
+		return true;
 	if (inlet_owns(in, &key->remote, key->remote_port))
 		return false;
 	v->redirect = true;
@@ -140,6 +146,69 @@ static void test_gone(void)
 	CHECK(!n.f.nat.count && takes == before, "... and ends at once");
 }
 
+/* libslirp, which knows STACK_NEIGHBOURS, has heard of as many others since. */
+static void forgets_the_guest(void)
+{
+	uint8_t frame[BUILD_HEAD + 64], i;
+	struct build_path from = { GUEST_MAC, n.s.mac, n.s.guest4, n.s.gateway4 };
+	struct built b;
+
+	for (i = 0; i < STACK_NEIGHBOURS; i++) {
+		from.src.b[15] = (uint8_t)(100 + i);
+		build_arp(&b, &from, BUILD_ARP_REPLY);
+		stack_input(n.stack, frame, build_copy(&b, frame, sizeof(frame)));
+	}
+}
+
+/*
+ * The frame for which libslirp connects has it send something at once, and before that ask where the guest is: the answer
+ * is a frame within a frame. The next connection is not taken for this one.
+ */
+static void test_within(void)
+{
+	unsigned int before = takes;
+	uint32_t seq[2];
+	int i;
+
+	six = false;
+	for (i = 0; i < 2; i++) {
+		n.head = n.tail;
+		tcp("10.0.2.15", (uint16_t)(SPORT + i), "10.0.2.3", SERVER_PORT, PKT_SYN, 100, 0, NULL, 0);
+		CHECK(hear(WAIT_MSEC) && p.flags == (PKT_SYN | PKT_ACK) && p.dport == SPORT + i, "one that begins");
+		seq[i] = p.seq + 1;
+	}
+	forgets_the_guest();
+	tcp("10.0.2.15", SPORT, "10.0.2.3", SERVER_PORT, PKT_ACK | PKT_PSH | PKT_FIN, 101, seq[0], "first", 5);
+	CHECK(takes == before + 1 && whose.guest_port == SPORT && gets(taken, "first", WAIT_MSEC), "the first has its own");
+	tcp("10.0.2.15", SPORT + 1, "10.0.2.3", SERVER_PORT, PKT_ACK | PKT_PSH, 101, seq[1], "second", 6);
+	CHECK(takes == before + 2 && whose.guest_port == SPORT + 1 && gets(taken, "second", WAIT_MSEC), "and the second");
+	for (i = 0; i < 2; i++)
+		tcp("10.0.2.15", (uint16_t)(SPORT + i), "10.0.2.3", SERVER_PORT, PKT_RST | PKT_ACK, 107, seq[i], NULL, 0);
+	run(20);
+}
+
+/* A flow that is led nowhere, from a port that would be the number of one that is, to where that goes. */
+static void test_borrowed(void)
+{
+	const struct flow_key key = { .guest = A("fd00::f"), .remote = A("2001:db8::4"), .guest_port = 1, .remote_port = 1, .proto = 6 };
+	struct flow_verdict v = { .redirect = true, .place = PLACE };
+	unsigned int before = takes;
+	uint16_t number;
+
+	six = true;
+	CHECK(inlet_lead(in, false, &v) && inlet_owns(in, &(struct addr){ .b = { 0xfd, [15] = 0x77 } }, v.to_port),
+	      "all addresses that libslirp takes to ::1 are denied at the inlet's port");
+	number = nat_open(&n.f.nat, &key, &v);
+	through = true;
+	tcp("fd00::f", number, "fd00::77", v.to_port, PKT_SYN, 100, 0, NULL, 0);
+	CHECK(hear(WAIT_MSEC) && p.dport == number && p.flags & PKT_SYN, "were they not");
+	run(50);
+	CHECK(takes == before, "its number alone makes it nobody's");
+	tcp("fd00::f", number, "fd00::77", v.to_port, PKT_RST, 101, 0, NULL, 0);
+	nat_close(&n.f.nat, number);
+	through = false;
+}
+
 static void test_ways(void)
 {
 	struct inlet *other;
@@ -177,6 +246,8 @@ int main(void)
 		test_flow();
 		test_gone();
 	}
+	test_within();
+	test_borrowed();
 	test_others();
 	test_connected_first();
 	test_ways();

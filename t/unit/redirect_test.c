@@ -31,21 +31,22 @@ static bool judge(void *arg, const struct flow_key *key, struct flow_verdict *v)
 	(void)arg;
 	if (redirects_private(r, &key->remote, key->remote_port))
 		return false;
-	return redirects_verdict(r, &policy_targets(policy, &count)[which], addr_is_v4(&key->remote), v);
+	return redirects_verdict(r, &policy_targets(policy, &count)[which], key, v);
 }
 
 static void done(void *arg, const struct flow *f, enum flow_end why)
 {
 	(void)arg;
-	if (why != FLOW_END_CLOSED)
-		redirects_ended(r, &f->key);
+	if (f->nat)
+		redirects_ended(r, nat_slot(&n.f.nat, f->nat), why == FLOW_END_CLOSED);
 }
 
 static const struct filter_ops ops = { guest_hears, pass, on_query, judge, NULL, done, NULL };
 
-static void cut(void *arg, const struct flow_key *key)
+static void cut(void *arg, const struct nat *nat, const struct flow_key *key)
 {
 	(void)arg;
+	CHECK(nat == &n.f.nat, "its own NAT's");
 	cuts++;
 	filter_cut(&n.f, key);
 	stack_settle(n.stack);
@@ -276,6 +277,8 @@ static void test_failures(int tcp4, int local)
 {
 	struct end e;
 	unsigned int before = cuts;
+	const struct flow_key key = { .remote = six ? A("2001:db8:7::4") : A("1.2.3.4") };
+	uint64_t failed = redirects_figures(r).failed;
 	struct flow_verdict v = { 0 };
 	struct linger now = { .l_onoff = 1 };
 	size_t count;
@@ -302,11 +305,52 @@ static void test_failures(int tcp4, int local)
 	CHECK(redirects_figures(r).open == 0, "... and is no relay's any more");
 	segment(&e, PKT_ACK | PKT_FIN, NULL, 0);
 	run(50);
-	CHECK(redirects_figures(r).open == 0 && redirects_figures(r).failed == cuts, "nothing is left, and three are counted");
-	redirects_verdict(r, &policy_targets(policy, &count)[UNIX], !six, &v);
+	CHECK(redirects_figures(r).open == 0 && redirects_figures(r).failed == failed + 3, "nothing is left, and three are counted");
+	redirects_verdict(r, &policy_targets(policy, &count)[UNIX], &key, &v);
 	tcp(six ? "fd00::f" : "10.0.2.15", 6005, six ? "fd00::2" : "10.0.2.254", v.to_port, PKT_SYN, 1, 0, NULL, 0);
 	e.sport = 6005;
 	CHECK(redirects_private(r, &v.to, v.to_port) && hears(&e, PKT_RST), "where flows are led to is denied itself");
+}
+
+/*
+ * A flow ended by the wish of both sides, says the filter, but not libslirp: its target still has a connection when the
+ * guest begins another between the same ports. The failure of that one's target is its own.
+ */
+static void test_same_ports(int local)
+{
+	unsigned int before = cuts;
+	struct end e;
+	int fd = -1;
+
+	which = UNIX;
+	n.deaf = true;
+	CHECK(connects(&e, 6050) && (fd = take(local)) >= 0, "one whose target says no more");
+	shutdown(fd, SHUT_WR);
+	CHECK(hears(&e, PKT_FIN), "... which the guest hears");
+	e.seq += 1 << 20;
+	segment(&e, PKT_ACK | PKT_FIN, NULL, 0);
+	run(20);
+	which = ABSENT;
+	CHECK(reset(&e, 6050) && cuts == before + 1, "another between the same ports, whose target is not there");
+	CHECK(redirects_figures(r).open == 1, "... ends alone");
+	close(fd);
+	run(50);
+	CHECK(redirects_figures(r).open == 0 && cuts == before + 1, "... and the first when its target does");
+	n.deaf = false;
+}
+
+/* What a target says as urgent is data. */
+static void test_urgent(int tcp4)
+{
+	struct end e;
+	int fd = -1;
+
+	which = PROXY;
+	CHECK(connects(&e, 6060) && (fd = take(tcp4)) >= 0 && proxy_header(fd, 6060), "a target");
+	CHECK(says(fd, "so") && send(fd, "!", 1, MSG_OOB) == 1 && says(fd, "?") && takes(&e, "so!?"), "... that says something urgent");
+	segment(&e, PKT_RST | PKT_ACK, NULL, 0);
+	close(fd);
+	run(20);
 }
 
 /* A target with no room in its backlog is waited for. */
@@ -446,17 +490,18 @@ static void test_pressure_back(int local)
 
 static void test_reload(int local)
 {
+	const struct flow_key key = { .remote = six ? A("2001:db8:7::4") : A("1.2.3.4") };
 	struct flow_verdict was = { 0 }, is = { 0 };
 	size_t count;
 	struct end e;
 	int fd = -1;
 
 	which = UNIX;
-	redirects_verdict(r, &policy_targets(policy, &count)[which], !six, &was);
+	redirects_verdict(r, &policy_targets(policy, &count)[which], &key, &was);
 	CHECK(connects(&e, 8000) && (fd = take(local)) >= 0, "one that is open");
 	load("redirect tcp * port 9 to unix:/other\n");
 	which = UNIX + 1;
-	redirects_verdict(r, &policy_targets(policy, &count)[which], !six, &is);
+	redirects_verdict(r, &policy_targets(policy, &count)[which], &key, &is);
 	CHECK(addr_equal(&was.to, &is.to) && was.to_port == is.to_port && was.place == is.place,
 	      "after a reload, a target has its place still");
 	filter_reload(&n.f, true);
@@ -525,6 +570,8 @@ int main(void)
 		test_kinds(tcp4, tcp6, other, local);
 		test_order(tcp4, local);
 		test_failures(tcp4, local);
+		test_same_ports(local);
+		test_urgent(tcp4);
 		test_slow();
 		test_no_descriptor(local);
 		test_pressure(local);
