@@ -156,8 +156,8 @@ bool redirects_private(const struct redirects *r, const struct addr *a, uint16_t
 	return inlet_owns(r->inlet, a, port);
 }
 
-/* Whether a flow has its place among all there can be. */
-static bool has_room(const struct redirects *r, const struct flow_key *key)
+/* Whether there is a relay for a flow. */
+static bool has_relay(const struct redirects *r, const struct flow_key *key)
 {
 	unsigned int i = 0;
 
@@ -189,7 +189,7 @@ bool redirects_verdict(struct redirects *r, const struct policy_target *t, const
 		return true;
 	}
 	at = find(r, t);
-	if (!at || (relays_full(r->relays) && !has_room(r, key)) || !inlet_lead(r->inlet, v4, v)) {
+	if (!at || (relays_full(r->relays) && !has_relay(r, key)) || !inlet_lead(r->inlet, v4, v)) {
 		r->figures.refused++;
 		return false;
 	}
