@@ -192,6 +192,14 @@ tell() {
 	ends poweroff 0
 }
 
+@test "a machine of one processor has room for a second: without, TCG leaves out the guest's memory barriers" {
+	boot -n box -m 256M
+	tr '\0' '\n' <"/proc/$QEMU/cmdline" | grep -q '^1,maxcpus=2,'
+	[ "$(con --run nproc)" -eq 1 ]
+	vm-ctl kill >/dev/null
+	ends killed 125
+}
+
 @test "what is typed before the guest listens is not lost" {
 	boot
 	con --send 'echo "typed-$((6*7))-early"\n' --wait-for 'typed-42-early' >out

@@ -63,6 +63,8 @@ static void option(struct args *a, const char *name, const char *fmt, ...)
 
 static void add_cpus(struct args *a, const struct vm_config *cfg)
 {
+	unsigned int places;
+
 	if (cfg->qemu_kvm) {
 		option(a, "accel", "kvm");
 		option(a, "cpu", "host");
@@ -70,7 +72,12 @@ static void add_cpus(struct args *a, const struct vm_config *cfg)
 		option(a, "accel", "tcg,thread=multi,tb-size=%d", TB_MIB);
 		option(a, "cpu", "max,erms=off");     /* `rep stosb` is byte for byte here */
 	}
-	option(a, "smp", "%u,sockets=1,cores=%u,threads=1", cfg->cpus, cfg->cpus);
+	/*
+	 * For a machine that can have no other processor, TCG leaves out the guest's memory barriers (before 9.1), and the
+	 * devices' threads miss what it did: now and then a queue stood still for ever. So there is room for a second one.
+	 */
+	places = cfg->qemu_kvm ? cfg->cpus : MAX(cfg->cpus, 2u);
+	option(a, "smp", "%u,maxcpus=%u,sockets=1,cores=%u,threads=1", cfg->cpus, places, places);
 }
 
 /* Shared with us, for the vsock device; sealed, which is the default, or we refuse it (vhost_mem.c). */
