@@ -129,7 +129,8 @@ gone() {
 
 @test "KVM takes the rate of the TSC that the kernel goes by: a guest's timers ring in an old lab, too" {
 	[ -s out/order ] || skip 'dmesg is not for this user'
-	[ "$(cat out/order)" = $'Refined TSC\nNested Virtualization' ]
+	# A first measure that was wrong by more than 1 % is not refined: it holds, for KVM, too.
+	[ "$(tail -n 1 out/order)" = 'Nested Virtualization' ]
 }
 
 @test "the command has the processors that were asked for, and not the first" {

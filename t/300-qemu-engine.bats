@@ -192,10 +192,11 @@ tell() {
 	ends poweroff 0
 }
 
-@test "a machine of one processor has room for a second: without, TCG leaves out the guest's memory barriers" {
+@test "a machine of one processor has room for a second, or TCG leaves out memory barriers; the guest knows of one" {
 	boot -n box -m 256M
 	tr '\0' '\n' <"/proc/$QEMU/cmdline" | grep -q '^1,maxcpus=2,'
-	[ "$(con --run nproc)" -eq 1 ]
+	[ "$(con --run 'nproc; cat /sys/devices/system/cpu/possible')" = $'1\n0' ]
+	[[ $(con --run 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource') == tsc* ]]
 	vm-ctl kill >/dev/null
 	ends killed 125
 }

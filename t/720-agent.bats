@@ -220,7 +220,7 @@ job_status() {
 	# Its bytes are random: what it is not is one of the words that are known.
 	ex -u user cat /proc/cmdline | tr ' ' '\n' >words
 	grep -qx "console=$CONSOLE" words
-	run ! grep -vxE 'quiet|earlycon=uart8250,io,0x3f8|console=(hvc0|ttyS0)|panic=-1|no_timer_check|(cryptomgr\.notests|initcall_blacklist=[a-z0-9_]+)' words
+	run ! grep -vxE 'quiet|earlycon=uart8250,io,0x3f8|console=(hvc0|ttyS0)|panic=-1|no_timer_check|possible_cpus=1|(cryptomgr\.notests|initcall_blacklist=[a-z0-9_]+)' words
 	[ -z "$output" ]
 }
 

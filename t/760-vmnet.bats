@@ -376,7 +376,7 @@ its() {
 	mkdir own
 	for to in -l --frames; do
 		run -0 in_host env XDG_RUNTIME_DIR="$PWD/own" LD_PRELOAD="$ROOT/.build/t/lib/term.so" \
-			vm-net "$to" "$PWD/own/net" -p "unix:$PWD/own/forward:22"
+			vm-net --ready-fd 1 "$to" "$PWD/own/net" -p "unix:$PWD/own/forward:22"
 		[ -z "$output$(ls -A own)" ] || { echo "$to: $output; $(ls -A own)" && false; }
 	done
 }

@@ -414,10 +414,11 @@ int config_cmdline(struct vm_config *c, bool has_hvc, char *err, size_t errsize)
 	 * a quarter of its way to init on testing its ciphers, for nobody here: cryptomgr's tests,
 	 * and those that are all that crypto_kdf108_init does. no_timer_check: on KVM the kernel knows by itself that
 	 * it must not test its timer against real time; on a busy host an emulated one fails the test, which is a panic.
+	 * possible_cpus: the place that QEMU's machine has for a second processor (args.c) is no reason to give up the TSC.
 	 * What the user appends comes last and wins. */
 	int n = snprintf(c->cmdline, sizeof(c->cmdline), "%s%sconsole=%s%s panic=-1%s%s%s",
 			 image ? "quiet " : "", hvc ? "earlycon=uart8250,io,0x3f8 " : "", console,
-			 c->image_kernel ? NO_SELF_TESTS : "", has_hvc ? "" : " no_timer_check",
+			 c->image_kernel ? NO_SELF_TESTS : "", has_hvc ? "" : c->cpus == 1 ? " no_timer_check possible_cpus=1" : " no_timer_check",
 			 *c->append ? " " : "", c->append);
 
 	if ((size_t)n >= sizeof(c->cmdline)) {

@@ -285,7 +285,7 @@ void inlet_opened(struct inlet *in, const struct nat *nat, const uint8_t *frame,
 		in->fn(in->arg, &fd, nat, slot);
 }
 
-/** inlet_refused() - connections that found no descriptor. @in. Return: how many there were. */
+/** inlet_refused() - connections that found no descriptor, or were not believed. @in. Return: how many there were. */
 uint64_t inlet_refused(const struct inlet *in)
 {
 	return in->refused;

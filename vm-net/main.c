@@ -128,6 +128,7 @@ static void on_policy(void *arg, int opened)
 	autoclose int fd = opened;
 	char why[POLICY_ERROR];
 	struct policy *p;
+	int err;
 
 	if (fd < 0) {
 		warn("%s: %s: the policy stays as it was", n->o.policy, errstr(-fd));
@@ -137,8 +138,10 @@ static void on_policy(void *arg, int opened)
 		warn("%s: the policy stays as it was", why);
 		return;
 	}
-	if (router_use(n->router, p, false) < 0)
-		warn("%s: redirects to too many targets: the policy stays as it was", n->o.policy);
+	err = router_use(n->router, p, false);
+	if (err < 0)
+		warn("%s: %s: the policy stays as it was", n->o.policy,
+		     err == -ENOSPC ? "redirects to too many targets" : errstr(-err));
 	policy_unref(p);
 }
 
@@ -357,6 +360,14 @@ static void serve(struct net *n)
 		die(NETOPTS_FAILED, "control socket: %s", errstr(-err));
 }
 
+/* Whether a signal that ends it came during the start: nobody is told that it is ready, and no program is started. */
+static bool told_to_end(const struct net *n)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || (!n->o.prog && sigismember(&pending, SIGINT)));
+}
+
 static void tell_ready(struct net *n)
 {
 	if (companion_report(&n->companion, "ok") < 0)
@@ -396,6 +407,7 @@ int main(int argc, char *argv[])
 	int err, handle = -1;
 	struct net *n = &net;
 	char why[256];
+	bool ends;
 
 	fdio_std();
 	log_init("vm-net", false);
@@ -416,11 +428,12 @@ int main(int argc, char *argv[])
 	fds_raise_limit();
 	set_up(n);
 	serve(n);
+	ends = told_to_end(n);
 	if (n->o.no_sandbox)
 		warn("--no-sandbox: this process is not confined");
 	else if ((err = netconfine(n->dir, n->dirs)))
 		die(NETOPTS_FAILED, "the sandbox does not hold: %s", errstr(-err));
-	if (!n->o.vm)
+	if (!n->o.vm && !ends)
 		tell_ready(n);
 	err = loop_run(n->loop);
 	tell_untaken(n);

@@ -115,8 +115,10 @@ static void done(void *arg, const struct flow *f, enum flow_end why)
 	const struct names_entry *at = NULL;
 	const char *name = f->name;
 
+	/* Who had said all may go before the target has read it. */
 	if (f->nat)
-		redirects_ended(r->redirects, nat_slot(&m->filter.nat, f->nat), why == FLOW_END_CLOSED);
+		redirects_ended(r->redirects, nat_slot(&m->filter.nat, f->nat),
+				why == FLOW_END_CLOSED || (why == FLOW_END_GONE && f->class == FLOW_CLOSING));
 	if (!name && journal_wanted(&r->journal))
 		name = names_next(r->names, &f->key.remote, router_now(), &at);
 	journal_end(&r->journal, f, name ? name : "", why, router_now());

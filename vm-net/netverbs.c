@@ -178,7 +178,7 @@ static int verb_policy(struct router *r, struct msg *req, struct msg *m)
 	ended = router_use(r, p, live);
 	policy_unref(p);
 	if (ended < 0) {
-		refuse(m, ENOSPC, "policy: redirects to more targets than there can be");
+		refuse(m, -ended, ended == -ENOSPC ? "policy: redirects to more targets than there can be" : errstr(-ended));
 		return -1;
 	}
 	ok(m);

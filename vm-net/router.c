@@ -315,8 +315,9 @@ static int start(struct router *r, bool several)
 	r->redirects = redirects_new(r->loop, r->stack, &r->subnet, &redirect_ops, r);
 	if (!r->redirects)
 		return -errno;
-	if (redirects_use(r->redirects, r->policy))
-		return -ENOSPC;
+	err = redirects_use(r->redirects, r->policy);
+	if (err)
+		return err;
 	err = make_room(r, several);
 	if (!err)
 		loop_timer_set(r->loop, r->timer, TICK_MSEC);
@@ -457,15 +458,16 @@ void router_left(struct router *r, struct member *m)
  * @r
  * @p: a reference of its own is taken
  * @live: flows under way are judged by it now; else they stay
- * Return: how many of them ended; -ENOSPC for more targets than there can be: nothing is changed.
+ * Return: how many of them ended; -ENOSPC for more targets than there can be, -ENOMEM: nothing is changed.
  */
 int router_use(struct router *r, struct policy *p, bool live)
 {
 	struct policy *old = r->policy;
-	int ended = 0, i;
+	int ended = 0, err, i;
 
-	if (redirects_use(r->redirects, p))
-		return -ENOSPC;
+	err = redirects_use(r->redirects, p);
+	if (err)
+		return err;
 	r->policy = policy_ref(p);
 	policy_unref(old);
 	for (i = 0; i < LAN_PORTS; i++)

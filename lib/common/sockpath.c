@@ -36,7 +36,7 @@ int sockpath_open(const char *path, char name[SOCKPATH_NAME])
 	return fd < 0 ? -errno : fd;
 }
 
-/* Take a socket's file away that nobody listens on. Return: whether it was one. */
+/* Take a socket's file away that nobody listens on: who has no room for another does. Return: whether it was one. */
 static bool take_stale(int dir, const char *name, int type)
 {
 	struct stat st;
@@ -44,7 +44,7 @@ static bool take_stale(int dir, const char *name, int type)
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
-	fd = rundir_connect(dir, name, type);
+	fd = rundir_connect(dir, name, type | SOCK_NONBLOCK);
 	if (fd != -ECONNREFUSED) {
 		cleanup_fd(&fd);
 		return false;

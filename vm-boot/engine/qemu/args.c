@@ -74,7 +74,8 @@ static void add_cpus(struct args *a, const struct vm_config *cfg)
 	}
 	/*
 	 * For a machine that can have no other processor, TCG leaves out the guest's memory barriers (before 9.1), and the
-	 * devices' threads miss what it did: now and then a queue stood still for ever. So there is room for a second one.
+	 * devices' threads miss what it did: now and then a queue stood still for ever. So there is room for a second one, of
+	 * which the guest is not to know (config_cmdline()).
 	 */
 	places = cfg->qemu_kvm ? cfg->cpus : MAX(cfg->cpus, 2u);
 	option(a, "smp", "%u,maxcpus=%u,sockets=1,cores=%u,threads=1", cfg->cpus, places, places);
