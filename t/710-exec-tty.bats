@@ -73,7 +73,9 @@ ex() {
 		send "vm-exec -t stty size\r"
 		want {\n31 91\r+\n}
 		want {READY> $}
-		send "vm-exec -it sh -c 'stty size; trap \"stty size; exit\" WINCH; echo up; while :; do read x; done'\r"
+		# Rows and columns are set one after the other, and may be told of one by one.
+		send "vm-exec -it sh -c 's() { v=\$(stty size); echo \$v; \[ \"\$v\" != \"40 120\" \] || exit; }; stty size; trap s WINCH; "
+		send "echo up; while :; do read x; done'\r"
 		want {\n31 91\r\nup\r\n}
 		exec stty rows 40 columns 120 <$spawn_out(slave,name)
 		want {40 120\r\n}
