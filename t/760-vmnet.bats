@@ -393,6 +393,15 @@ its() {
 	run -0 client echo 203.0.113.9 7 1000
 }
 
+@test 'a socket of somebody who takes nobody, and has no room for another, is served' {
+	background busy host perl -MSocket -e '$| = 1; $at = sockaddr_un("busy");
+		socket S, AF_UNIX, SOCK_STREAM, 0 and bind S, $at and listen S, 0 or die;
+		socket C, AF_UNIX, SOCK_STREAM, 0 and connect C, $at or die; print "ready\n"; select undef, undef, undef, undef'
+	LIMIT=20 run -125 in_host vm-net --frames "$PWD/busy"
+	[[ $output == *'another process serves it'* ]]
+	[ -S busy ]
+}
+
 @test 'a second guest is told that there is one; a wrong packet, what is wrong' {
 	background vmnet host vm-net --ready-fd 1 -l "$PWD/net"
 	guest_up "$PWD/net"

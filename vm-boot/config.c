@@ -409,6 +409,7 @@ int config_cmdline(struct vm_config *c, bool has_hvc, char *err, size_t errsize)
 	bool image = c->image_console[0];
 	const char *console = image && has_hvc ? c->image_console : "ttyS0";
 	bool hvc = !strcmp(console, "hvc0");
+	const char *emulated = has_hvc ? "" : c->cpus == 1 ? " no_timer_check possible_cpus=1" : " no_timer_check";
 	/* An image's init opens the console itself; until its driver is there, COM1 hears of
 	 * what is worse than a warning. panic=-1: reset at once, which we see. A stock kernel spends
 	 * a quarter of its way to init on testing its ciphers, for nobody here: cryptomgr's tests,
@@ -418,8 +419,7 @@ int config_cmdline(struct vm_config *c, bool has_hvc, char *err, size_t errsize)
 	 * What the user appends comes last and wins. */
 	int n = snprintf(c->cmdline, sizeof(c->cmdline), "%s%sconsole=%s%s panic=-1%s%s%s",
 			 image ? "quiet " : "", hvc ? "earlycon=uart8250,io,0x3f8 " : "", console,
-			 c->image_kernel ? NO_SELF_TESTS : "", has_hvc ? "" : c->cpus == 1 ? " no_timer_check possible_cpus=1" : " no_timer_check",
-			 *c->append ? " " : "", c->append);
+			 c->image_kernel ? NO_SELF_TESTS : "", emulated, *c->append ? " " : "", c->append);
 
 	if ((size_t)n >= sizeof(c->cmdline)) {
 		snprintf(err, errsize, "kernel command line: longer than %zu bytes",

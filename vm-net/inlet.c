@@ -10,9 +10,9 @@
  * Over IPv4, libslirp leads a private address of the guest's network to a UNIX socket (stack_unix()). It connects when
  * the guest's handshake is complete, within stack_input(): what our socket has to accept right after it is of that frame's
  * flow. As it is accepted then, libslirp's connect, which would block, does not. Should there be several after all, none
- * is believed. Our socket is known to
- * this process alone: it is bound in a directory of our own, then its name and directory are removed, and libslirp knows
- * it as /proc/self/fd/N of an O_PATH descriptor. There is nothing to clean up, and a Landlock domain does not matter.
+ * is believed. Our socket is known to this process alone: it is bound in a directory of our own, then its name and
+ * directory are removed, and libslirp knows it as /proc/self/fd/N of an O_PATH descriptor. There is nothing to clean up,
+ * and a Landlock domain does not matter.
  *
  * To UNIX sockets, libslirp leads IPv4 alone. Over IPv6 it leads the gateway's ports to those of ::1, where everybody on
  * this host can connect. So a connection is believed only if its other end is a socket that libslirp has at that time, and

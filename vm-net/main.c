@@ -299,6 +299,8 @@ static void set_up(struct net *n)
 		die(NETOPTS_FAILED, "%s", errstr(errno));
 	take_signals(n);
 	n->router = router_new(n->loop, &n->o.subnet, n->policy, n->o.several);
+	if (!n->router && errno == ENOSPC && n->o.policy)
+		die(NETOPTS_USAGE, "%s: redirects to more than %d different targets", n->o.policy, REDIRECT_TARGETS);
 	if (!n->router)
 		die(NETOPTS_FAILED, "%s", errstr(errno));
 	policy_unref(n->policy);

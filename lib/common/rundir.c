@@ -375,7 +375,7 @@ int rundir_bind(int dirfd, const char *file, int type)
  * rundir_connect() - connect to a socket in a directory
  * @dirfd: directory
  * @file: the socket's name there
- * @type: as rundir_bind()
+ * @type: as rundir_bind(); with SOCK_NONBLOCK it waits for no room, and says -EAGAIN
  * Return: the socket, the caller's; -ECONNREFUSED when its owner is gone; -errno.
  */
 int rundir_connect(int dirfd, const char *file, int type)

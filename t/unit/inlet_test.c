@@ -126,9 +126,16 @@ static void test_connected_first(void)
 	fd = accept(listener, NULL, NULL);
 	CHECK(fd >= 0 && stack_made(n.stack, fd, &m) && m.of == &n.f.nat && m.number == MARK,
 	      "before it is asked whose connection this is, and whose is known");
+	CHECK(!stack_made(n.stack, fd, &m), "... once");
 	segment(PKT_ACK, 101, p.seq + 1, "");
 	segment(PKT_RST | PKT_ACK, 101, p.seq + 1, "");
-	CHECK(ends(fd) && !stack_made(n.stack, fd, &m), "until it is nobody's");
+	CHECK(ends(fd), "its end");
+	close(fd);
+	segment(PKT_SYN, 200, 0, "");
+	CHECK(next() && p.flags == (PKT_SYN | PKT_ACK), "another");
+	segment(PKT_RST, 201, 0, "");
+	fd = accept(listener, NULL, NULL);
+	CHECK(fd >= 0 && !stack_made(n.stack, fd, &m), "that is nobody's any more when it is asked whose it is");
 	close(fd);
 	close(listener);
 	past = false;

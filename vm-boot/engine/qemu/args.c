@@ -73,7 +73,7 @@ static void add_cpus(struct args *a, const struct vm_config *cfg)
 		option(a, "cpu", "max,erms=off");     /* `rep stosb` is byte for byte here */
 	}
 	/*
-	 * For a machine that can have no other processor, TCG leaves out the guest's memory barriers (before 9.1), and the
+	 * For a machine that can have no other processor, TCG leaves out the guest's memory barriers (seen with 7.2), and the
 	 * devices' threads miss what it did: now and then a queue stood still for ever. So there is room for a second one, of
 	 * which the guest is not to know (config_cmdline()).
 	 */
